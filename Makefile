@@ -1,0 +1,54 @@
+# Everything here needs python3 >= 3.11 and pip; the rest goes into .venv, which is made once and follows the requirement files.
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+COVERAGE = $(if $(ARGS),,--cov --cov-report=term:skip-covered)
+INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test lint bench guards lock
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/demo.stamp
+	@exec $(RUN) -m chamberlist.embedded demo --port $(PORT) --stop-with-parent
+
+test: $(VENV)/test.stamp
+	@CHROMIUM=$$($(RUN) -m chamberlist.embedded browser) && export CHROMIUM && \
+	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 --dist loadgroup $(COVERAGE) $(ARGS)
+
+lint: $(VENV)/test.stamp
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(RUN) -m chamberlist.embedded run --without-servers -- $(VENV)/bin/mypy
+
+guards: $(VENV)/test.stamp
+	@exec $(RUN) -m tests.guards $(ARGS)
+
+bench: $(VENV)/test.stamp
+	@if [ -d bench ]; then exec $(RUN) -m bench $(ARGS); else echo "There are no benchmarks yet: they come with the delivery engine."; fi
+
+# The files name no index and no path, so that they serve on every machine; uv is asked for exactly this.
+lock: $(VENV)/test.stamp $(VENV)/lock.stamp
+	@for name in base demo test lock; do \
+		env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(VENV)/bin/uv pip compile --quiet --no-config --upgrade --generate-hashes --universal \
+			--python-version 3.11 --only-binary :all: --no-header --no-emit-index-url --no-emit-find-links \
+			--output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
+
+$(VENV)/python.stamp:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name one, such as: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$$($(PYTHON) --version 2>&1) is too old: chamberlist needs Python 3.11 or newer; name one, such as: make PYTHON=python3.12"; exit 1; }
+	@rm -rf $(VENV)
+	@if $(PYTHON) -m pip --version >/dev/null 2>&1; then $(PYTHON) -m venv --without-pip $(VENV); else $(PYTHON) -m venv $(VENV) >/dev/null 2>&1; fi || \
+		{ rm -rf $(VENV); echo "$(PYTHON) has neither pip nor ensurepip: install them first (Debian: apt install python3-pip python3-venv)."; exit 1; }
+	@touch $@
+
+# pip of the machine installs into the folder where it can: a second copy of pip would cost some seconds of the first start.
+$(VENV)/%.stamp: requirements/%.txt $(VENV)/python.stamp
+	@echo "Installing requirements/$*.txt into $(VENV) ..."
+	@if [ -x $(VENV)/bin/pip ]; then $(VENV)/bin/pip $(INSTALL) -r $<; else $(PYTHON) -m pip --python $(RUN) $(INSTALL) -r $<; fi
+	@touch $@

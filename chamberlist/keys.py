@@ -1,0 +1,64 @@
+"""Key rings: secrets as they stand in the environment, ``id:base64url of 32 bytes``, comma-separated.
+
+The first key of a ring makes, all of them open. ``python -m chamberlist.keys`` prints fresh ones and needs no Django.
+"""
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass, field
+
+KEY_BYTES = 32
+SECRETS = ("ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS")
+
+
+class BadKeys(ValueError):
+    """The text is no key ring; the message names the variable and says what to do, and never quotes a secret."""
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Ordered keys by id."""
+
+    keys: dict[str, bytes] = field(repr=False)
+
+    @property
+    def first(self) -> tuple[str, bytes]:
+        """The id and the bytes of the key that makes new values."""
+        return next(iter(self.keys.items()))
+
+
+def fresh(key_id: str = "k1") -> str:
+    """A ring of one new key, as it stands in the environment."""
+    return f"{key_id}:{base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip('=')}"
+
+
+def parse(name: str, text: str) -> KeyRing:
+    """Read the ring in variable ``name``; raises ``BadKeys`` where it is not one."""
+    advice = f"{name}: run `python -m chamberlist.keys` for a good value and keep every old key in the list."
+    keys: dict[str, bytes] = {}
+    for position, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
+        key_id, _, encoded = entry.partition(":")
+        try:
+            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not key_id.isalnum() or len(key) != KEY_BYTES:
+            raise BadKeys(f"Key {position} is not of the form id:base64url of {KEY_BYTES} bytes. {advice}")
+        if len(set(key)) < KEY_BYTES // 4:
+            raise BadKeys(f"Key {position} is not random. {advice}")
+        if key_id in keys:
+            raise BadKeys(f"Two keys have the same id {key_id}. {advice}")
+        keys[key_id] = key
+    if not keys:
+        raise BadKeys(f"There is no key. {advice}")
+    return KeyRing(keys)
+
+
+def environment() -> dict[str, str]:
+    """Fresh secrets, by the names of their variables."""
+    return {"SECRET_KEY": secrets.token_urlsafe(48)} | {name: fresh() for name in SECRETS}
+
+
+if __name__ == "__main__":
+    print("\n".join(f"{name}={value}" for name, value in environment().items()))

@@ -1,0 +1,18 @@
+"""Let sending go on."""
+
+from argparse import ArgumentParser
+
+from django.core.management.base import BaseCommand
+
+from chamberlist import halt
+
+
+class Command(BaseCommand):
+    help = "Let sending go on after a halt; what expired meanwhile stays unsent."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--reason", default="", help="kept in the audit trail")
+
+    def handle(self, *, reason: str, **options: object) -> None:
+        halt.resume(by="command line", reason=reason)
+        self.stdout.write("Sending goes on.")

@@ -1,0 +1,126 @@
+"""What the site itself keeps: mails of ours to one person, alerts, the halt, the audit trail and the counters of the throttle."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from chamberlist.clock import Now
+from chamberlist.states import Stateful, is_one_of
+
+SYSTEM_MAIL_LIFETIME = timedelta(hours=24)
+
+
+class SystemMailState(models.TextChoices):
+    QUEUED = "queued", "Waiting"
+    SENDING = "sending", "Being handed over"
+    DEFERRED = "deferred", "To be tried again"
+    SENT = "sent", "Handed over"
+    FAILED = "failed", "Refused"
+    CANCELLED = "cancelled", "No longer needed"
+    EXPIRED = "expired", "Too late"
+
+
+class SystemMail(Stateful):
+    """The outbox: a mail of ours to one person, written with the change that causes it, so that a flushed broker loses none.
+
+    The row holds no address and no text: the renderer of its ``purpose`` (``settings.SYSTEM_MAILS``) reads both from ``object_id``.
+    """
+
+    State = SystemMailState
+
+    TRANSITIONS: ClassVar[dict[str, set[str]]] = {
+        State.QUEUED: {State.SENDING, State.EXPIRED},
+        State.DEFERRED: {State.SENDING, State.EXPIRED},
+        State.SENDING: {State.SENT, State.DEFERRED, State.FAILED, State.CANCELLED},
+    }
+
+    purpose = models.CharField(max_length=32)
+    object_id = models.BigIntegerField()
+    recipient_hash = models.BinaryField(null=True, help_text="Counts mails to one address without naming it.")
+    state = models.CharField(max_length=16, choices=State, default=State.QUEUED, editable=False)
+    status = models.CharField(max_length=200, blank=True, help_text="The last reply, without addresses.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "system mail"
+        constraints = (is_one_of(SystemMailState, name="systemmail_state"),)
+        indexes = (
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(state__in=("queued", "sending", "deferred")),
+                name="systemmail_due",
+            ),
+            models.Index(fields=["recipient_hash", "created_at"], name="systemmail_by_recipient"),
+        )
+
+    def __str__(self) -> str:
+        return f"system mail {self.pk}"
+
+
+class Alert(models.Model):
+    """Something that staff must know, mailed to them through the outbox."""
+
+    kind = models.CharField(max_length=40)
+    headline = models.CharField(max_length=200)
+    text = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"alert {self.pk}"
+
+
+class Halt(models.Model):
+    """The one row that stops all sending; every claim reads it."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    halted_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(id=1), name="halt_is_one_row"),
+            models.CheckConstraint(
+                condition=Q(halted_at=None, reason="") | (Q(halted_at__isnull=False) & ~Q(reason="")),
+                name="halt_has_reason",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return "halt"
+
+
+class AuditEntry(models.Model):
+    """Who did what to which object, why and when. Rows are only ever added, and hold no address."""
+
+    at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=150)
+    verb = models.CharField(max_length=40)
+    subject = models.CharField(max_length=80, help_text="What it was done to, as kind and number.")
+    reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit trail"
+        ordering = (F("at").desc(), F("pk").desc())
+
+    def __str__(self) -> str:
+        return f"audit entry {self.pk}"
+
+
+class ThrottleCounter(models.Model):
+    """How often something was tried in a window of time; the bucket is a keyed hash, so that it names no address and no network."""
+
+    bucket = models.BinaryField()
+    window = models.DateTimeField()
+    hits = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["bucket", "window"], name="throttle_bucket_window"),)
+        indexes = (models.Index(fields=["window"], name="throttle_window"),)
+
+    def __str__(self) -> str:
+        return f"throttle counter {self.pk}"

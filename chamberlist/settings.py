@@ -1,0 +1,231 @@
+"""The site's settings. Everything that differs between two installations comes from the environment, each name also as NAME_FILE.
+
+Secrets, hosts and domains have no default; an odd value refuses to start with a sentence that says what to do.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from chamberlist import keys, log, relay
+
+django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.FileAwareEnv()
+
+Value = TypeVar("Value")
+
+
+def checked(read: Callable[[], Value]) -> Value:
+    """What ``read`` gives; its ValueError becomes the sentence that Django prints before it refuses to start."""
+    try:
+        return read()
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
+def whole_number(name: str, default: int, *, low: int, high: int) -> int:
+    """An environment variable as a number from ``low`` to ``high``."""
+    text = env.str(name, default=str(default))
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise ImproperlyConfigured(f"{name} takes a whole number from {low} to {high}, not {text!r}.")
+    return int(text)
+
+
+# Secrets
+SECRET_KEY = env.str("SECRET_KEY")
+if len(SECRET_KEY) < 40 or len(set(SECRET_KEY)) < 10:
+    raise ImproperlyConfigured("SECRET_KEY is too short to be a secret; run `python -m chamberlist.keys` for a good one.")
+ADDRESS_KEYS = checked(lambda: keys.parse("ADDRESS_KEYS", env.str("ADDRESS_KEYS")))
+TOKEN_KEYS = checked(lambda: keys.parse("TOKEN_KEYS", env.str("TOKEN_KEYS")))
+INDEX_KEYS = checked(lambda: keys.parse("INDEX_KEYS", env.str("INDEX_KEYS")))
+if len(INDEX_KEYS.keys) != 1:
+    raise ImproperlyConfigured("INDEX_KEYS takes one key, for ever: under another one no address would be found again.")
+
+# Where we are
+SITE_URL = env.str("SITE_URL").rstrip("/")
+SITE = urlsplit(SITE_URL)
+if SITE.scheme not in ("http", "https") or not SITE.hostname or SITE.path or SITE.query:
+    raise ImproperlyConfigured("SITE_URL is the site's address without a path, for example https://lists.chamber.example.")
+if SITE.scheme == "http" and not relay.is_loopback(SITE.hostname):
+    raise ImproperlyConfigured("SITE_URL: http:// is for this machine alone; write https:// for any other.")
+LIST_DOMAIN = env.str("LIST_DOMAIN").lower()
+if not re.fullmatch(r"(?=.{4,200}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", LIST_DOMAIN):
+    raise ImproperlyConfigured("LIST_DOMAIN is the domain of the lists' addresses, for example lists.chamber.example.")
+SECURE = SITE.scheme == "https"
+ALLOWED_HOSTS = [SITE.hostname]
+PROXY_HOPS = whole_number("PROXY_HOPS", 0, low=0, high=9)  # How many proxies in front of us set X-Forwarded-For.
+STATE_DIR = Path(env.str("STATE_DIR"))
+
+
+@dataclass(frozen=True)
+class Chamber:
+    """The Chamber as its pages and mails name it."""
+
+    name: str
+    postal_address: str
+    contact: str
+    site_url: str
+    colour: str
+
+
+CHAMBER = Chamber(
+    name=env.str("CHAMBER_NAME"),
+    postal_address=env.str("CHAMBER_POSTAL_ADDRESS"),
+    contact=env.str("CHAMBER_CONTACT"),
+    site_url=SITE_URL,
+    colour=env.str("CHAMBER_COLOUR", default="#1d5c63"),
+)
+if not re.fullmatch(r"#[0-9a-fA-F]{6}", CHAMBER.colour):
+    raise ImproperlyConfigured("CHAMBER_COLOUR is a colour of the form #1d5c63.")
+CHAMBER_ALERTS = env.str("CHAMBER_ALERTS", default=CHAMBER.contact)
+for name, address in (("CHAMBER_CONTACT", CHAMBER.contact), ("CHAMBER_ALERTS", CHAMBER_ALERTS)):
+    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+", address):
+        raise ImproperlyConfigured(f"{name} is one mail address, for example office@chamber.example.")
+
+# Apps
+INSTALLED_APPS = [
+    "posting",
+    "subscriptions",
+    "chamberlist",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "chamberlist.urls"
+WSGI_APPLICATION = "chamberlist.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "chamberlist.pages.chamber",
+            ]
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.str("TIME_ZONE", default="Europe/London")
+USE_TZ = True
+LOGGING = log.configuration(env.str("LOG_LEVEL", default="INFO"))
+
+# Postgres is the queue, and a durable one: a commit is on disk before anything that it marked is sent.
+DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
+DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# The broker only rings the bell; nobody waits long for it.
+CELERY_BROKER_URL = env.str("REDIS_URL")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "send system mail": {"task": "chamberlist.tasks.send_system_mail", "schedule": 20.0, "options": {"expires": 20}},
+    "prune": {"task": "chamberlist.tasks.prune", "schedule": timedelta(hours=6)},
+    "take requests": {"task": "subscriptions.tasks.take_requests", "schedule": 10.0, "options": {"expires": 10}},
+    "sweep subscriptions": {"task": "subscriptions.tasks.sweep", "schedule": timedelta(minutes=10)},
+    "sweep posts": {"task": "posting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "discard stale posts": {"task": "posting.tasks.discard_stale", "schedule": timedelta(hours=1)},
+}
+
+# Mail
+RELAY = checked(lambda: relay.parse(env.str("SMTP_URL")))
+EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
+EMAIL_BACKEND = EMAIL_PROVIDER or "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST, EMAIL_PORT = RELAY.host, RELAY.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = RELAY.username, RELAY.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = RELAY.tls == "starttls", RELAY.tls == "implicit"
+EMAIL_TIMEOUT = 60
+DEFAULT_FROM_EMAIL = f'"{CHAMBER.name.replace(chr(34), "")}" <no-reply@{LIST_DOMAIN}>'
+SERVER_EMAIL = f"no-reply@{LIST_DOMAIN}"
+ANYMAIL = {name.removeprefix("ANYMAIL_"): env.str(name) for name in env.ENVIRON if name.startswith("ANYMAIL_")}
+SYSTEM_MAILS = {
+    "alert": "chamberlist.systemmail.render_alert",
+    "confirmation": "subscriptions.mails.confirmation",
+    "already": "subscriptions.mails.already",
+    "resume": "subscriptions.mails.resume",
+    "post_waiting": "posting.mails.post_waiting",
+    "post_rejected": "posting.mails.post_rejected",
+    "post_discarded": "posting.mails.post_discarded",
+    "test_copy": "posting.mails.test_copy",
+}
+
+# Delivery
+DELIVERY_LANES = whole_number("DELIVERY_LANES", 2, low=1, high=64)
+DELIVERY_GROUP = whole_number("DELIVERY_GROUP", 16, low=1, high=1000)
+
+# Signing in
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "chamberlist.pages.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# What browsers are told
+SECURE_SSL_REDIRECT = SECURE
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_HOPS else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE else 0
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE_DIR / "static"
+STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+
+# Only the demo has this: the file in which its mail catcher keeps what it received, shown at /dev/mail/.
+DEMO_MAIL = env.str("DEMO_MAIL", default="")

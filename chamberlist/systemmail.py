@@ -1,0 +1,180 @@
+"""Mails of ours to one person: written to the outbox with the change that causes them, handed over by a worker."""
+
+import logging
+import smtplib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.template.loader import render_to_string
+from django.utils.module_loading import import_string
+
+from chamberlist import bell, halt
+from chamberlist.clock import Now
+from chamberlist.models import SYSTEM_MAIL_LIFETIME, Alert, SystemMail
+from chamberlist.redaction import redact
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=15)  # Longer than the relay may take for one mail; then the mail is tried again.
+ALERTS_AN_HOUR = 10
+ALERT = "alert"
+BATCH = 100
+KEPT = timedelta(days=35)  # Confirmations are counted over 30 days.
+
+# RFC 3834 section 5, and Microsoft's form of it: no machine should answer these mails.
+AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply"}
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A rendered mail to one person."""
+
+    to: str
+    subject: str
+    text: str
+    html: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Renderer = Callable[[int], Mail | None]
+
+
+def render(name: str, to: str, context: dict[str, object]) -> Mail:
+    """The mail of the templates ``mail/NAME.subject.txt``, ``.txt`` and ``.html``."""
+    context = {"chamber": settings.CHAMBER, **context}
+    subject = " ".join(render_to_string(f"mail/{name}.subject.txt", context).split())
+    return Mail(to, subject, render_to_string(f"mail/{name}.txt", context), render_to_string(f"mail/{name}.html", context))
+
+
+def queue(purpose: str, object_id: int, *, recipient_hash: bytes | None = None) -> None:
+    """Write a mail to the outbox, in the caller's transaction, and ring the bell."""
+    SystemMail.objects.create(
+        purpose=purpose, object_id=object_id, recipient_hash=recipient_hash, expires_at=Now() + SYSTEM_MAIL_LIFETIME
+    )
+    bell.ring("chamberlist.tasks.send_system_mail")
+
+
+def alert(kind: str, headline: str, text: str) -> None:
+    """Tell staff; the same kind once an hour, and at most ten alerts an hour in all."""
+    recent = Alert.objects.filter(created_at__gt=Now() - timedelta(hours=1))
+    if recent.filter(kind=kind).exists() or recent.count() >= ALERTS_AN_HOUR:
+        log.warning("Alert not mailed, enough for this hour: %s", headline)
+        return
+    log.warning("Alert: %s", headline)
+    queue(ALERT, Alert.objects.create(kind=kind, headline=headline, text=redact(text)).pk)
+
+
+def render_alert(object_id: int) -> Mail | None:
+    """An alert, to the address where staff read them."""
+    found = Alert.objects.filter(pk=object_id).first()
+    if found is None:
+        return None
+    link = f"{settings.SITE_URL}/admin/"
+    return render("alert", settings.CHAMBER_ALERTS, {"headline": found.headline, "text": found.text, "link": link})
+
+
+def prune() -> None:
+    """Delete the rows that no cap counts any longer."""
+    over = Now() - KEPT
+    SystemMail.objects.filter(created_at__lt=over).delete()
+    Alert.objects.filter(created_at__lt=over).delete()
+
+
+def send_due() -> int:
+    """Hand over what is due, oldest first; how many were sent. A relay that refuses us stops the round, and fails nobody."""
+    SystemMail.advance_many(_ended(SystemMail.State.SENDING, "next_attempt_at"), SystemMail.State.DEFERRED)
+    SystemMail.advance_many(_ended(SystemMail.State.QUEUED, "expires_at"), SystemMail.State.EXPIRED)
+    SystemMail.advance_many(_ended(SystemMail.State.DEFERRED, "expires_at"), SystemMail.State.EXPIRED)
+    if not _due().exists():
+        return 0
+    relay = get_connection()
+    try:
+        relay.open()
+    except (OSError, smtplib.SMTPException) as error:
+        log.warning("The mail relay cannot be used, system mail waits: %s", redact(str(error)))
+        return 0
+    try:
+        return _send_round(relay)
+    finally:
+        relay.close()
+
+
+def _send_round(relay: BaseEmailBackend) -> int:
+    sent = 0
+    for _ in range(BATCH):
+        mail = _claim()
+        if mail is None:
+            break
+        state, status = _hand_over(mail, relay)
+        mail.advance(state, status=status[:200], next_attempt_at=Now() + _back_off(mail.attempts))
+        if state == SystemMail.State.DEFERRED:
+            break  # Whatever it was may be true of the next one as well; the sweep tries again.
+        sent += state == SystemMail.State.SENT
+    return sent
+
+
+def _ended(state: str, column: str) -> QuerySet[SystemMail, int]:
+    ended = SystemMail.objects.filter(Q(**{f"{column}__lte": Now()}), state=state)
+    return ended.values_list("pk", flat=True)
+
+
+def _due() -> QuerySet[SystemMail]:
+    waiting = SystemMail.states_before(SystemMail.State.SENDING)
+    due = SystemMail.objects.filter(state__in=waiting, next_attempt_at__lte=Now(), expires_at__gt=Now())
+    return due.filter(purpose=ALERT) if halt.is_on() else due
+
+
+@transaction.atomic
+def _claim() -> SystemMail | None:
+    mail = _due().select_for_update(skip_locked=True).order_by("pk").first()
+    if mail is not None:
+        mail.advance(SystemMail.State.SENDING, attempts=F("attempts") + 1, next_attempt_at=Now() + LEASE)
+    return mail
+
+
+def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
+    """The state that the mail ends this attempt in, and the reply without addresses."""
+    renderer: Renderer = import_string(settings.SYSTEM_MAILS[mail.purpose])
+    content = renderer(mail.object_id)
+    if content is None:
+        return SystemMail.State.CANCELLED, ""
+    message = EmailMultiAlternatives(
+        content.subject, content.text, to=[content.to], headers={**AUTOMATIC, **content.headers}, connection=relay
+    )
+    if content.html:
+        message.attach_alternative(content.html, "text/html")
+    assert message.recipients() == [content.to], "a mail of ours has one recipient"
+    try:
+        message.send()
+    except smtplib.SMTPRecipientsRefused as error:
+        code, reply = next(iter(error.recipients.values()))
+        return _refused(code), _words(code, reply)
+    except smtplib.SMTPSenderRefused as error:
+        return SystemMail.State.DEFERRED, _words(error.smtp_code, error.smtp_error)  # About us, not about the person.
+    except smtplib.SMTPResponseException as error:
+        return _refused(error.smtp_code), _words(error.smtp_code, error.smtp_error)
+    except AnymailRecipientsRefused as error:
+        return SystemMail.State.FAILED, redact(str(error))
+    except (OSError, smtplib.SMTPException, AnymailError) as error:
+        return SystemMail.State.DEFERRED, redact(str(error))
+    return SystemMail.State.SENT, ""
+
+
+def _refused(code: int) -> str:
+    return SystemMail.State.FAILED if code >= 500 else SystemMail.State.DEFERRED
+
+
+def _words(code: int, reply: bytes | str) -> str:
+    text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    return f"{code} {redact(text)}"
+
+
+def _back_off(attempts: int) -> timedelta:
+    return timedelta(minutes=min(2**attempts, 60))

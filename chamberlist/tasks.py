@@ -1,0 +1,18 @@
+"""The site's own tasks."""
+
+from celery import shared_task
+
+from chamberlist import systemmail, throttle
+
+
+@shared_task
+def send_system_mail() -> None:
+    """Hand over the outbox's due mails; rung by each new one, and by the beat for what the broker lost."""
+    systemmail.send_due()
+
+
+@shared_task
+def prune() -> None:
+    """Delete counters and old mails of the outbox whose time is over."""
+    throttle.prune()
+    systemmail.prune()

@@ -1,0 +1,22 @@
+"""The site's addresses."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+from chamberlist import pages
+
+handler400 = pages.bad_request
+handler403 = pages.permission_denied
+handler404 = pages.not_found
+handler500 = pages.server_error
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("brand.css", pages.brand, name="brand"),
+    path("healthz", pages.healthz, name="healthz"),
+    path("", include("subscriptions.urls")),
+    path("", include("posting.urls")),
+]
+if settings.DEMO_MAIL:
+    urlpatterns.append(path("dev/mail/", include("chamberlist.embedded.mailpage")))

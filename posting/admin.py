@@ -1,0 +1,176 @@
+"""Senders and posts in the admin: what staff decide is a verb; no state and no text is edited."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+
+from chamberlist.adminpages import VerbAdmin
+from posting.delivery import copies, gate, ledger
+from posting.models import Post, Sender
+from posting.moderation import moderation
+from posting.submission import senders
+from subscriptions import addresses
+from subscriptions.addresses import Address, BadAddress
+
+
+class SenderForm(forms.ModelForm[Sender]):
+    """A sender. The contact address is typed once: whoever has it afterwards is a new sender."""
+
+    contact = forms.CharField(label="Contact address", max_length=320, widget=forms.EmailInput(attrs={"class": "vTextField"}))
+
+    class Meta:
+        model = Sender
+        fields = ("name", "lists", "posts_a_month")
+        widgets = {"lists": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["contact"]
+
+    def clean_contact(self) -> Address:
+        """A new address, that no other sender has."""
+        try:
+            contact = addresses.parse(self.cleaned_data["contact"])
+        except BadAddress as error:
+            raise forms.ValidationError(str(error)) from None
+        if Sender.objects.filter(address_hash=contact.hash).exists():
+            raise forms.ValidationError("There is a sender with this contact address.")
+        return contact
+
+
+@admin.register(Sender)
+class SenderAdmin(VerbAdmin):
+    """Approve a business, give it a password, take it away."""
+
+    form = SenderForm
+    list_display = ("name", "contact_address", "password_issued_at", "may_post")
+    filter_vertical = ()
+    change_form_template = "admin/posting/sender/change_form.html"
+    verbs = {
+        "issue": "The old password and every sign-in with it have ended.",
+        "revoke": "This sender can post no longer.",
+    }
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("posting.add_sender")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request)
+
+    def get_fields(self, request: HttpRequest, obj: Sender | None = None) -> tuple[str, ...]:
+        return ("name", "contact_address", "lists", "posts_a_month") if obj else ("name", "contact", "lists", "posts_a_month")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> tuple[str, ...]:
+        return ("contact_address",) if obj else ()
+
+    @admin.display(description="contact address")
+    def contact_address(self, sender: Sender) -> str:
+        """The published contact of the business."""
+        return sender.address
+
+    @admin.display(boolean=True)
+    def may_post(self, sender: Sender) -> bool:
+        """Whether it can sign in."""
+        return sender.revoked_at is None and bool(sender.password)
+
+    def save_model(self, request: HttpRequest, obj: Sender, form: forms.ModelForm[Sender], change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        contact = form.cleaned_data["contact"]
+        lists = list(form.cleaned_data["lists"])
+        sender, password = senders.approve(contact, name=obj.name, lists=lists, by=request.user.get_username())
+        obj.pk = sender.pk
+        obj.refresh_from_db()
+        self.show(request, password)
+
+    def issue(self, request: HttpRequest, sender: Sender) -> str:
+        """A new password, shown once."""
+        self.show(request, senders.issue_password(sender, by=request.user.get_username()))
+        return ""
+
+    def revoke(self, request: HttpRequest, sender: Sender) -> str:
+        """No password any longer."""
+        senders.revoke(sender, by=request.user.get_username())
+        return ""
+
+    def show(self, request: HttpRequest, password: str) -> None:
+        """Once: it is kept nowhere."""
+        messages.warning(request, f"The password is {password} . It is shown only now; hand it over by telephone or in person.")
+
+
+@admin.register(Post)
+class PostAdmin(VerbAdmin):
+    """What waits for a decision, and what became of the rest."""
+
+    list_display = ("subject", "sender_name", "mailing_list", "state", "submitted_at", "audience")
+    list_filter = ("state", "mailing_list")
+    list_select_related = ("sender", "mailing_list")
+    change_form_template = "admin/posting/post/change_form.html"
+    verbs = {
+        "accept": "Accepted. You can take it back until the first copy leaves.",
+        "reject": "Rejected. The sender gets your reason by mail.",
+        "discard": "Discarded, without a word to the sender.",
+        "undo": "Taken back: it waits for a decision again.",
+        "hurry": "It goes out now.",
+        "recall": "Recalled: copies that have not left never will.",
+        "thaw": "It goes on.",
+    }
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).exclude(state__in=(Post.State.DRAFT, Post.State.WITHDRAWN))
+
+    @admin.display(description="sender", ordering="sender__name")
+    def sender_name(self, post: Post) -> str:
+        """The business."""
+        return post.sender.name
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        post = self.get_object(request, object_id)
+        context: dict[str, Any] = {"may": self.may(request), **(extra_context or {})}
+        if post is not None:
+            counts = ledger.counts(post) if post.audience is not None else {}
+            context |= {
+                "body_html": copies.paragraphs(post.body),
+                "author": copies.author_name(post),
+                "strangers": gate.strangers(post),
+                "counts": [(state.replace("_", " "), number) for state, number in counts.items() if number],
+                "possible": {to for state, targets in Post.TRANSITIONS.items() if state == post.state for to in targets},
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    def accept(self, request: HttpRequest, post: Post) -> str:
+        """Of the content that was on the page."""
+        data = request.POST
+        return moderation.accept(
+            post, content_hash=data.get("content_hash", ""), by=request.user.get_username(), allow=data.getlist("allow")
+        )
+
+    def reject(self, request: HttpRequest, post: Post) -> str:
+        """With a reason for the author."""
+        return moderation.reject(post, reason=request.POST.get("reason", ""), by=request.user.get_username())
+
+    def discard(self, request: HttpRequest, post: Post) -> str:
+        """Silently."""
+        return moderation.discard(post, by=request.user.get_username())
+
+    def undo(self, request: HttpRequest, post: Post) -> str:
+        """Before the first copy."""
+        return moderation.undo(post, by=request.user.get_username())
+
+    def hurry(self, request: HttpRequest, post: Post) -> str:
+        """Without the time to undo."""
+        return moderation.hurry(post, by=request.user.get_username())
+
+    def recall(self, request: HttpRequest, post: Post) -> str:
+        """For good."""
+        return moderation.recall(post, by=request.user.get_username(), reason=request.POST.get("reason", ""))
+
+    def thaw(self, request: HttpRequest, post: Post) -> str:
+        """After a check."""
+        return moderation.thaw(post, by=request.user.get_username(), reason=request.POST.get("reason", ""))

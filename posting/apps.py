@@ -1,0 +1,8 @@
+"""What is said, and each copy's fate."""
+
+from django.apps import AppConfig
+
+
+class PostingConfig(AppConfig):
+    name = "posting"
+    default_auto_field = "django.db.models.BigAutoField"

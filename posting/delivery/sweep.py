@@ -1,0 +1,18 @@
+"""The sweep: what the broker lost is found again in Postgres. It may run anywhere, at any time, twice."""
+
+from django.conf import settings
+
+from posting.delivery import audience, closing, lanes, ledger
+from posting.models import Delivery
+
+
+def sweep() -> list[int]:
+    """Expand what is due, recover what a dead lane left, end what has ended; the lanes for which there is work."""
+    ledger.recover()
+    for post_id in audience.due():
+        audience.expand(post_id)
+    closing.settle()
+    closing.close_posts()
+    if not Delivery.objects.filter(ledger.is_due(), ledger.may_leave()).exists():
+        return []
+    return lanes.idle(settings.DELIVERY_LANES)

@@ -1,0 +1,49 @@
+"""The mails about a post: to its author, and to staff. Rendered when they are sent."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+
+from chamberlist.systemmail import Mail, render
+from posting.delivery import copies
+from posting.models import Post
+from subscriptions.models import Subscription
+
+NOBODY = UUID(int=0)  # The links of a test copy lead to the pages of a subscription that there never was.
+
+
+def post_waiting(post_id: int) -> Mail | None:
+    """To staff: a post waits for them. None where it was decided by now."""
+    post = _post(post_id)
+    if post is None or post.state != Post.State.HELD:
+        return None
+    link = settings.SITE_URL + reverse("admin:posting_post_change", args=[post.pk])
+    return render("post_waiting", settings.CHAMBER_ALERTS, {"post": post, "link": link, "reasons": post.reasons})
+
+
+def post_rejected(post_id: int) -> Mail | None:
+    """To the author: not accepted, and why."""
+    post = _post(post_id)
+    return render("post_rejected", post.sender.address, {"post": post, "reason": post.reject_reason}) if post else None
+
+
+def post_discarded(post_id: int) -> Mail | None:
+    """To the author: it waited too long."""
+    post = _post(post_id)
+    reason = "It waited for 14 days without a decision, and old news should not go out late."
+    return render("post_discarded", post.sender.address, {"post": post, "reason": reason}) if post else None
+
+
+def test_copy(post_id: int) -> Mail | None:
+    """To the author alone: the copy as a member would get it."""
+    post = _post(post_id)
+    if post is None:
+        return None
+    subscription = Subscription(mailing_list=post.mailing_list, handle=NOBODY)
+    text, html = copies.bodies(copies.compile_post(post), subscription)
+    return Mail(post.sender.address, f"Test: {post.subject}", text, html)
+
+
+def _post(post_id: int) -> Post | None:
+    return Post.objects.select_related("sender", "mailing_list").filter(pk=post_id).first()

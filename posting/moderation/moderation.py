@@ -1,0 +1,127 @@
+"""What staff decide about a post. Each verb is one transaction and gives "" or a sentence that says why nothing was changed."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import transaction
+
+from chamberlist import audit, bell, systemmail
+from chamberlist.clock import Now
+from posting.delivery import closing, gate
+from posting.models import Post
+from posting.models.post import LIFE
+
+State = Post.State
+HELD_DAYS = 14
+MOVED_ON = "Somebody else was quicker, or it has moved on: it is “{state}” by now. Nothing was changed."
+NOT_ACCEPTED = {"accepted_at": None, "accepted_by": "", "accepted_hash": "", "starts_at": None, "expires_at": None}
+
+
+@transaction.atomic
+def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (), now: bool = False) -> str:
+    """Let the post go out: to the members who are subscribed when the time to undo is over, or ``now``.
+
+    ``content_hash`` is that of the content which the moderator saw; ``allow`` the addresses in it that they allow by name.
+    """
+    post = Post.objects.select_for_update(of=("self",)).select_related("mailing_list", "sender").get(pk=post.pk)
+    if post.content_hash != content_hash:
+        return "Its text has changed since you read it. Please read it again."
+    post.allowed_addresses = sorted({*allow} & {*gate.strangers(post)})
+    strangers = gate.strangers(post)
+    if strangers:
+        return f"It names {len(strangers)} mail address(es) that you did not allow. Allow each by name, or reject the post."
+    wait = timedelta(seconds=0 if now else post.mailing_list.undo_seconds)
+    accepted = {
+        "accepted_at": Now(),
+        "accepted_by": by,
+        "accepted_hash": content_hash,
+        "allowed_addresses": post.allowed_addresses,
+        "starts_at": Now() + wait,
+        "expires_at": Now() + LIFE,
+    }
+    if not post.advance(State.ACCEPTED, **accepted):
+        return _moved_on(post)
+    audit.record(by, "accept", post)
+    bell.ring("posting.tasks.sweep", delay=wait.total_seconds())
+    return ""
+
+
+@transaction.atomic
+def reject(post: Post, *, reason: str, by: str) -> str:
+    """Refuse the post; its author is told the reason by mail."""
+    reason = reason.strip()
+    if not reason:
+        return "Please write a reason: the sender gets it by mail."
+    if not post.advance(State.REJECTED, reject_reason=reason, ended_at=Now()):
+        return _moved_on(post)
+    audit.record(by, "reject", post, reason=reason)
+    systemmail.queue("post_rejected", post.pk)
+    return ""
+
+
+@transaction.atomic
+def discard(post: Post, *, by: str) -> str:
+    """Drop the post without a word to its author: for what is plainly not meant for the list."""
+    if not post.advance(State.DISCARDED, ended_at=Now()):
+        return _moved_on(post)
+    audit.record(by, "discard", post)
+    return ""
+
+
+@transaction.atomic
+def undo(post: Post, *, by: str) -> str:
+    """Take an acceptance back before the first copy."""
+    if not post.advance(State.HELD, **NOT_ACCEPTED):
+        return _moved_on(post)
+    audit.record(by, "undo", post)
+    return ""
+
+
+@transaction.atomic
+def hurry(post: Post, *, by: str) -> str:
+    """Do not wait for the time to undo."""
+    if not Post.objects.filter(pk=post.pk, state=State.ACCEPTED).update(starts_at=Now()):
+        return _moved_on(post)
+    audit.record(by, "send now", post)
+    bell.ring("posting.tasks.sweep")
+    return ""
+
+
+@transaction.atomic
+def recall(post: Post, *, by: str, reason: str = "") -> str:
+    """Stop a post for good: copies that have not left never will."""
+    if not closing.end(post, State.RECALLED):
+        return _moved_on(post)
+    audit.record(by, "recall", post, reason=reason)
+    return ""
+
+
+@transaction.atomic
+def thaw(post: Post, *, by: str, reason: str) -> str:
+    """Let a post that was stopped for a check go on."""
+    if not reason.strip():
+        return "Please write why it may go on: it is kept in the audit trail."
+    to = State.ACCEPTED if post.audience is None else State.SENDING
+    if not post.advance(to, frozen_reason=""):
+        return _moved_on(post)
+    audit.record(by, "let go on", post, reason=reason)
+    bell.ring("posting.tasks.sweep")
+    return ""
+
+
+def discard_stale() -> int:
+    """Discard what has waited for 14 days, with a notice to its author: "accept all" after a holiday would be a storm."""
+    stale = Post.objects.filter(state=State.HELD, submitted_at__lt=Now() - timedelta(days=HELD_DAYS))
+    return sum(_discard_stale(post) for post in stale)
+
+
+@transaction.atomic
+def _discard_stale(post: Post) -> bool:
+    if not post.advance(State.DISCARDED, ended_at=Now()):
+        return False
+    systemmail.queue("post_discarded", post.pk)
+    return True
+
+
+def _moved_on(post: Post) -> str:
+    return MOVED_ON.format(state=Post.objects.get(pk=post.pk).get_state_display())

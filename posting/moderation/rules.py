@@ -1,0 +1,40 @@
+"""Why a post is held. A rule is a function that gives a reason or ""; the policy is a tuple."""
+
+from collections.abc import Callable
+
+from posting.delivery import gate
+from posting.models import Post
+from subscriptions.models import MailingList
+
+Rule = Callable[[Post], str]
+
+
+def everything_is_moderated(post: Post) -> str:
+    """The list's own policy."""
+    if post.mailing_list.moderation == MailingList.Moderation.ALL:
+        return "The Chamber reads every message to this list first."
+    return ""
+
+
+def first_by_sender(post: Post) -> str:
+    """A sender whom staff have never accepted, on lists that ask for that."""
+    if post.mailing_list.moderation != MailingList.Moderation.FIRST:
+        return ""
+    if post.sender.posts.filter(state__in=(Post.State.SENDING, Post.State.DONE)).exists():
+        return ""
+    return "The Chamber reads a sender's first message."
+
+
+def names_an_address(post: Post) -> str:
+    """An address in the text, a member's or not: the reason tells nothing about who subscribes."""
+    if gate.strangers(post):
+        return "It names a mail address that is neither yours nor the Chamber's."
+    return ""
+
+
+HOLD_RULES: tuple[Rule, ...] = (everything_is_moderated, first_by_sender, names_an_address)
+
+
+def reasons(post: Post) -> list[str]:
+    """Each reason to hold the post, as a sentence."""
+    return [reason for rule in HOLD_RULES if (reason := rule(post))]

@@ -1,0 +1,30 @@
+"""Posting's tasks: a line or two, and numbers only. Each may run twice, late or never; the ledger in Postgres decides."""
+
+from celery import shared_task
+
+from chamberlist import bell
+from posting.delivery import dispatch
+from posting.delivery import sweep as sweeping
+from posting.moderation import moderation
+
+LANE_SECONDS = 60.0
+
+
+@shared_task
+def deliver(lane: int) -> None:
+    """Work on one lane for a minute, then make room for other tasks."""
+    if dispatch.run_lane(lane, seconds=LANE_SECONDS):
+        bell.ring("posting.tasks.deliver", lane)
+
+
+@shared_task
+def sweep() -> None:
+    """Start what is due, repair what was lost, and wake the lanes that have work."""
+    for lane in sweeping.sweep():
+        bell.ring("posting.tasks.deliver", lane)
+
+
+@shared_task
+def discard_stale() -> None:
+    """Discard what waited too long for a decision."""
+    moderation.discard_stale()

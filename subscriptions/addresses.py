@@ -1,0 +1,66 @@
+"""Mail addresses: read, compared, masked. Pure text; nothing here knows who subscribes."""
+
+import unicodedata
+from dataclasses import dataclass, field
+
+from email_validator import EmailNotValidError, validate_email
+
+from chamberlist.redaction import ADDRESS
+from chamberlist.sealed import blind_index
+
+MAX_OCTETS = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets.
+
+
+class BadAddress(ValueError):
+    """Not a mail address that anybody could have; the message says why and quotes nothing."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """One mail address: ``text`` is where mail goes, ``normalised`` what two spellings of it share."""
+
+    text: str = field(repr=False)
+    normalised: str = field(repr=False)
+
+    @property
+    def hash(self) -> bytes:
+        """The blind index of the address, 32 bytes. Version 1: NFC, lower case, IDNA domain, no folding of a provider's own."""
+        return blind_index("address/1", self.normalised)
+
+    @property
+    def domain_hash(self) -> bytes:
+        """The blind index of the domain alone."""
+        return blind_index("domain/1", self.normalised.rpartition("@")[2])
+
+
+def parse(text: str) -> Address:
+    """Read one address, as a person types it (RFC 5321 section 4.1.2, RFC 6531); raises ``BadAddress``."""
+    text = unicodedata.normalize("NFC", text.strip())
+    try:
+        found = validate_email(text, check_deliverability=False, allow_quoted_local=True)
+    except EmailNotValidError:
+        raise BadAddress("This is not a complete mail address. It should look like name@business.example.") from None
+    domain = found.ascii_domain.lower()
+    sendable = f"{found.local_part}@{domain}"
+    if len(sendable.encode()) > MAX_OCTETS:
+        raise BadAddress("This mail address is longer than mail servers accept.")
+    return Address(sendable, f"{unicodedata.normalize('NFC', found.local_part.lower())}@{domain}")
+
+
+def masked(text: str) -> str:
+    """Enough to recognise one's own address, too little to learn another's: ``j•••@b•••.example``."""
+    local, _, domain = text.rpartition("@")
+    host, dot, rest = domain.partition(".")
+    return f"{local[:1]}•••@{host[:1]}•••{dot}{rest.rpartition('.')[2]}"
+
+
+def found_in(text: str) -> list[str]:
+    """The mail addresses that stand in a text, as written, each once, in order."""
+    found: dict[str, str] = {}
+    for match in ADDRESS.finditer(text):
+        written = match.group().strip(".,;:!?*_~`'()[]{}<>\u2018\u2019\u201c\u201d").removeprefix("mailto:")
+        try:
+            found.setdefault(parse(written).normalised, written)
+        except BadAddress:
+            continue
+    return list(found.values())

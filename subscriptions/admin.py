@@ -1,0 +1,118 @@
+"""Lists and subscriptions in the admin. Addresses are masked, and looked for in a POST form, so that no link or log holds one."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from chamberlist import audit
+from chamberlist.adminpages import ReadOnlyAdmin, VerbAdmin
+from subscriptions import addresses, lifecycle
+from subscriptions.addresses import BadAddress
+from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
+
+
+@admin.register(MailingList)
+class MailingListAdmin(admin.ModelAdmin[MailingList]):
+    """What staff may set for a list."""
+
+    list_display = ("name", "slug", "moderation", "replies", "subscribers")
+    fields = ("name", "slug", "description", "moderation", "replies", "undo_seconds")
+    prepopulated_fields = {"slug": ("name",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MailingList]:
+        active = Count("subscriptions", filter=Q(subscriptions__state=Subscription.State.ACTIVE))
+        return super().get_queryset(request).annotate(active=active)
+
+    @admin.display(description="subscribed")
+    def subscribers(self, mailing_list: MailingList) -> int:
+        """How many are subscribed."""
+        number: int = mailing_list.active  # type: ignore[attr-defined]
+        return number
+
+    def get_readonly_fields(self, request: HttpRequest, obj: MailingList | None = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: MailingList | None = None) -> dict[str, Any]:
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: MailingList | None = None) -> bool:
+        return False
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(VerbAdmin):
+    """Who is subscribed, masked."""
+
+    list_display = ("masked", "mailing_list", "state", "confirmed_at", "left_at")
+    list_filter = ("mailing_list", "state")
+    list_select_related = ("mailing_list",)
+    change_list_template = "admin/subscriptions/subscription/change_list.html"
+    change_form_template = "admin/subscriptions/subscription/change_form.html"
+    verbs = {"unsubscribe": "Unsubscribed: nothing is mailed to this person from the next copy on."}
+    ordering = ("-pk",)
+
+    @admin.display(description="address")
+    def masked(self, subscription: Subscription) -> str:
+        """Enough to recognise it."""
+        return addresses.masked(subscription.address)
+
+    def get_urls(self) -> list[URLPattern]:
+        find = path("find/", self.admin_site.admin_view(require_POST(self.find)), name="subscriptions_subscription_find")
+        return [find, *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Exact address to its subscriptions, by number."""
+        if not self.has_view_permission(request):
+            return redirect("admin:index")
+        try:
+            wanted = addresses.parse(request.POST.get("address", ""))
+        except BadAddress as error:
+            messages.error(request, str(error))
+            return redirect("admin:subscriptions_subscription_changelist")
+        found = list(Subscription.objects.filter(address_hash=wanted.hash).values_list("pk", flat=True))
+        if len(found) == 1:
+            return redirect("admin:subscriptions_subscription_change", found[0])
+        if found:
+            return redirect(f"{reverse('admin:subscriptions_subscription_changelist')}?pk__in={','.join(map(str, found))}")
+        messages.info(request, "This address has no subscription.")
+        return redirect("admin:subscriptions_subscription_changelist")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup == "pk__in" or super().lookup_allowed(lookup, value, request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        subscription = self.get_object(request, object_id)
+        context: dict[str, Any] = {"may": self.may(request), **(extra_context or {})}
+        if subscription is not None:
+            context["masked"] = addresses.masked(subscription.address)
+            context["events"] = ConsentEvent.objects.filter(
+                address_hash=subscription.address_hash, mailing_list=subscription.mailing_list
+            )
+            context["may_unsubscribe"] = subscription.state in Subscription.states_before(Subscription.State.UNSUBSCRIBED)
+        return super().change_view(request, object_id, form_url, context)
+
+    def unsubscribe(self, request: HttpRequest, subscription: Subscription) -> str:
+        """On the person's word, by telephone or letter."""
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            return "Please write why: it is kept in the audit trail."
+        if not lifecycle.unsubscribe(subscription.handle, how="staff"):
+            return "There was nothing to unsubscribe."
+        audit.record(request.user.get_username(), "unsubscribe", subscription, reason=reason)
+        return ""
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyAdmin):
+    """Who must not be mailed, by number only."""
+
+    list_display = ("pk", "mailing_list", "reason", "created_at")
+    list_filter = ("reason", "mailing_list")
+    exclude = ("address_hash",)

@@ -1,0 +1,8 @@
+"""Who has agreed to receive what."""
+
+from django.apps import AppConfig
+
+
+class SubscriptionsConfig(AppConfig):
+    name = "subscriptions"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,189 @@
+"""What can happen to a consent: asked, confirmed, disowned, paused, resumed, left, lapsed. One transaction each."""
+
+import uuid
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from chamberlist import systemmail
+from chamberlist.clock import Now
+from chamberlist.models import SystemMail
+from subscriptions import consent
+from subscriptions.addresses import Address
+from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
+
+State = Subscription.State
+Kind = ConsentEvent.Kind
+
+CONFIRMATION_DAYS = 14
+MAILS_A_DAY, MAILS_IN_30_DAYS = 1, 3
+ASKING = ("confirmation", "already")  # The mails that a stranger can cause by typing an address.
+
+
+@transaction.atomic
+def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: str = "") -> None:
+    """Somebody asked for ``address`` to be subscribed: mail that address the question, or that it is subscribed already.
+
+    An address is mailed at most once a day and three times in 30 days without an answer, whoever asks how often; after
+    "this was not me" once in 30 days.
+    """
+    subscription = _found_or_new(mailing_list, address)
+    if not _may_ask(subscription):
+        return
+    if subscription.state in (State.ACTIVE, State.PAUSED):
+        systemmail.queue("already", subscription.pk, recipient_hash=address.hash)
+        return
+    _ask(subscription, how=how, evidence=evidence)
+
+
+@transaction.atomic
+def rejoin(handle: UUID) -> None:
+    """Who has left by mistake gets the question again: only the person at that address can join again."""
+    subscription = _locked(Q(handle=handle, state=State.UNSUBSCRIBED))
+    if subscription is not None and _may_ask(subscription):
+        _ask(subscription, how="left by mistake")
+
+
+@transaction.atomic
+def confirm(confirmation: UUID, *, how: str = "confirmation link") -> Subscription | None:
+    """The person pressed the button: subscribed from now on, and suppressions lifted. None where the link is used or too old."""
+    subscription = _locked(Q(confirmation=confirmation))
+    if subscription is None or not subscription.advance(State.ACTIVE, confirmation=None, confirmed_at=Now(), left_at=None):
+        return None
+    Suppression.objects.filter(
+        Q(mailing_list=subscription.mailing_list) | Q(mailing_list=None), address_hash=subscription.address_hash
+    ).delete()
+    consent.record(subscription, Kind.CONFIRMED, how=how)
+    return subscription
+
+
+@transaction.atomic
+def disown(confirmation: UUID) -> None:
+    """The person said "this was not me": never mailed on this list, unless they ask and confirm themselves one day."""
+    subscription = _locked(Q(confirmation=confirmation))
+    if subscription is None or not subscription.advance(State.UNSUBSCRIBED, confirmation=None, left_at=Now()):
+        return
+    suppress(bytes(subscription.address_hash), subscription.mailing_list, Suppression.Reason.OBJECTION)
+    consent.record(subscription, Kind.DISOWNED, how="confirmation link")
+    if subscription.confirmed_at is None:
+        subscription.delete()  # A stranger typed it: the hash of the suppression is all that we may keep.
+
+
+@transaction.atomic
+def unsubscribe(handle: UUID, *, how: str) -> bool:
+    """Leave, from the next copy on. False where there was nothing to leave (left before, erased)."""
+    subscription = _locked(Q(handle=handle))
+    if subscription is None:
+        return False
+    if not subscription.advance(State.UNSUBSCRIBED, confirmation=None, paused_until=None, left_at=Now()):
+        return False
+    consent.record(subscription, Kind.LEFT, how=how)
+    return True
+
+
+@transaction.atomic
+def pause(handle: UUID, *, days: int) -> Subscription | None:
+    """Send nothing for ``days`` days, then go on by itself."""
+    subscription = _locked(Q(handle=handle))
+    until = Now() + timedelta(days=days)
+    if subscription is None or not subscription.advance(State.PAUSED, paused_until=until):
+        return None
+    consent.record(subscription, Kind.PAUSED, how="page")
+    return subscription
+
+
+@transaction.atomic
+def ask_to_resume(handle: UUID) -> None:
+    """Mail a one-hour link: a link in a copy may be forwarded, so it can only reduce."""
+    subscription = _locked(Q(handle=handle, state=State.PAUSED))
+    if subscription is not None and _may_ask(subscription, purposes=("resume",)):
+        systemmail.queue("resume", subscription.pk, recipient_hash=bytes(subscription.address_hash))
+
+
+@transaction.atomic
+def resume(handle: UUID, *, how: str) -> Subscription | None:
+    """End a pause."""
+    subscription = _locked(Q(handle=handle))
+    if subscription is None or not subscription.advance(State.ACTIVE, paused_until=None):
+        return None
+    consent.record(subscription, Kind.RESUMED, how=how)
+    return subscription
+
+
+def suppress(address_hash: bytes, mailing_list: MailingList | None, reason: Suppression.Reason) -> None:
+    """Never mail this address again, on one list or on all."""
+    Suppression.objects.get_or_create(address_hash=address_hash, mailing_list=mailing_list, defaults={"reason": reason})
+
+
+def is_suppressed(address_hash: bytes, mailing_list: MailingList) -> bool:
+    """Whether an address must not be mailed on a list."""
+    return Suppression.objects.filter(Q(mailing_list=mailing_list) | Q(mailing_list=None), address_hash=address_hash).exists()
+
+
+def sweep() -> None:
+    """Delete what was not confirmed in 14 days, its link with it, and end the pauses that are over."""
+    lapsed = Subscription.objects.filter(state=State.PENDING, asked_at__lt=Now() - timedelta(days=CONFIRMATION_DAYS))
+    for subscription in lapsed.select_related("mailing_list"):
+        lapse(subscription)
+    for handle in Subscription.objects.filter(state=State.PAUSED, paused_until__lt=Now()).values_list("handle", flat=True):
+        resume(handle, how="time")
+
+
+@transaction.atomic
+def lapse(subscription: Subscription) -> None:
+    """Nobody confirmed: a new address is forgotten; one that was subscribed before has left, as it had."""
+    if subscription.confirmed_at is None:
+        Subscription.objects.filter(pk=subscription.pk, state=State.PENDING).delete()
+        ConsentEvent.objects.filter(
+            mailing_list=subscription.mailing_list, address_hash=subscription.address_hash, kind=Kind.REQUESTED
+        ).delete()
+    elif subscription.advance(State.UNSUBSCRIBED, confirmation=None):
+        consent.record(subscription, Kind.LAPSED, how="time")
+
+
+def _found_or_new(mailing_list: MailingList, address: Address) -> Subscription:
+    known = Q(mailing_list=mailing_list, address_hash=address.hash)
+    found = _locked(known)
+    if found is not None:
+        return found
+    new = Subscription(mailing_list=mailing_list, address_hash=address.hash, domain_hash=address.domain_hash)
+    new.address = address.text
+    new.confirmation = uuid.uuid4()
+    new.asked_at = Now()
+    try:
+        with transaction.atomic():
+            new.save()
+    except IntegrityError:  # Somebody asked for the same address at the same moment.
+        return Subscription.objects.select_for_update().get(known)
+    return new
+
+
+def _ask(subscription: Subscription, *, how: str, evidence: str = "") -> None:
+    """A new question has a new link; the last one's stops working."""
+    link = {"confirmation": uuid.uuid4(), "asked_at": Now()}
+    if subscription.state == State.PENDING:
+        Subscription.objects.filter(pk=subscription.pk, state=State.PENDING).update(**link)
+    else:
+        subscription.advance(State.PENDING, **link)
+    consent.record(subscription, Kind.REQUESTED, how=how, evidence=evidence)
+    systemmail.queue("confirmation", subscription.pk, recipient_hash=bytes(subscription.address_hash))
+
+
+def _may_ask(subscription: Subscription, *, purposes: tuple[str, ...] = ASKING) -> bool:
+    address_hash = bytes(subscription.address_hash)
+    mails = SystemMail.objects.filter(recipient_hash=address_hash, purpose__in=purposes)
+    events = ConsentEvent.objects.filter(address_hash=address_hash)
+    disowned = events.filter(kind=Kind.DISOWNED, at__gt=Now() - timedelta(days=30)).order_by("-at").first()
+    if disowned is not None and mails.filter(created_at__gt=disowned.at).exists():
+        return False
+    answer = events.filter(kind__in=(Kind.CONFIRMED, Kind.DISOWNED)).order_by("-at").first()
+    unanswered = mails.filter(created_at__gt=answer.at) if answer else mails
+    today = unanswered.filter(created_at__gt=Now() - timedelta(days=1)).count()
+    month = unanswered.filter(created_at__gt=Now() - timedelta(days=30)).count()
+    return today < MAILS_A_DAY and month < MAILS_IN_30_DAYS
+
+
+def _locked(wanted: Q) -> Subscription | None:
+    return Subscription.objects.select_for_update(of=("self",)).select_related("mailing_list").filter(wanted).first()

@@ -1,0 +1,34 @@
+"""What many tests need: a real mail server, and a broker that nobody listens to unless a test starts a worker."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from tests.smtpserver import SmtpServer
+
+
+@pytest.fixture
+def smtp(settings: Any) -> Iterator[SmtpServer]:
+    """A real SMTP server that is the site's relay, for copies and for system mail."""
+    with SmtpServer() as server:
+        settings.RELAY = server.relay
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.relay.host, server.relay.port
+        settings.EMAIL_USE_TLS = False
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Argon2 with its least cost; what it is set to is asserted where that matters."""
+    settings.PASSWORD_HASHERS = ["tests.hashers.QuickArgon2"]
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
+    """What the bell rang for, instead of a broker."""
+    calls: list[tuple[str, tuple[int, ...]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, args=(), **_: calls.append((name, tuple(args))))
+    return calls

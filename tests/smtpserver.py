@@ -1,0 +1,117 @@
+"""A real SMTP server on loopback that keeps what it receives, and can be told to misbehave."""
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any, Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from chamberlist.relay import Relay
+
+Answer = Callable[[str], str | None]  # Gets the recipient; "" hangs up without a word, None says yes.
+
+
+@dataclass(frozen=True)
+class Received:
+    """One transaction: the envelope and the bytes."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        parsed = message_from_bytes(self.content, policy=policy.default)
+        assert isinstance(parsed, EmailMessage)
+        return parsed
+
+    @property
+    def text(self) -> str:
+        part = self.message.get_body(("plain",))
+        assert part is not None
+        return str(part.get_content())
+
+
+class SmtpServer:
+    """Give it to ``settings.RELAY`` by ``.relay``. ``at_mail``, ``at_recipient`` and ``at_dot`` decide its answers."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.at_mail: Answer = lambda _: None
+        self.at_recipient: Answer = lambda _: None
+        self.at_dot: Answer = lambda _: None
+        self.arrived = threading.Condition()
+        self.connections = 0
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True, data_size_limit=2**25)
+
+    def __enter__(self) -> Self:
+        self.controller.start()
+        self.connections = 0  # The controller's own first one.
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.controller.stop()
+
+    @property
+    def relay(self) -> Relay:
+        return Relay("127.0.0.1", self.port, "none")
+
+    def to(self, address: str) -> list[Received]:
+        """What came for one recipient."""
+        return [mail for mail in self.received if address in mail.recipients]
+
+    def wait_for(self, number: int, *, seconds: float = 60) -> list[Received]:
+        """All mails, once there are so many; fails when the time is over."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.received) >= number, seconds), (
+                f"{len(self.received)} of {number} mails came"
+            )
+            return list(self.received)
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.connections += 1
+        return responses
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        answer = self.at_mail(address)
+        if answer is None:
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self._say(server, answer)
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        answer = self.at_recipient(address)
+        if answer is None:
+            envelope.rcpt_tos.append(address)
+        return self._say(server, answer)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        content = envelope.content
+        assert isinstance(content, bytes)
+        answer = self.at_dot(envelope.rcpt_tos[0])
+        if answer is None:
+            with self.arrived:
+                self.received.append(Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
+                self.arrived.notify_all()
+        return self._say(server, answer)
+
+    @staticmethod
+    def _say(server: Any, answer: str | None) -> str:
+        if answer == "":
+            server.transport.abort()
+        return "250 2.0.0 OK" if answer is None else answer or "421 gone"

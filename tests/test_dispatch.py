@@ -1,0 +1,336 @@
+"""A lane at work, against a real SMTP server and a real ledger: what leaves, what waits, and who is told."""
+
+import threading
+from datetime import timedelta
+from email.utils import getaddresses
+
+import pytest
+from django.db import close_old_connections, connection
+
+from chamberlist import halt
+from chamberlist.models import Alert
+from chamberlist.relay import Relay
+from posting.delivery import copies, dispatch, lanes, ledger
+from posting.models import Delivery, DeliveryEvent, Lane, Post
+from posting.moderation import moderation
+from subscriptions import lifecycle
+from subscriptions.models import Suppression
+from tests import builders
+from tests.smtpserver import SmtpServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+State = Delivery.State
+
+
+@pytest.fixture
+def post(settings) -> Post:
+    """A post to three members, expanded."""
+    settings.DELIVERY_GROUP = 16
+    promotions = builders.a_list()
+    builders.members(promotions, "anne@bakery.example", "bob@garage.example", "cleo@florist.example")
+    return builders.a_sending_post(builders.a_sender(promotions))
+
+
+def counts(post: Post) -> dict[str, int]:
+    return {state: number for state, number in ledger.counts(post).items() if number}
+
+
+def run_lanes(*numbers: int) -> None:
+    for number in numbers or (1,):
+        dispatch.run_lane(number, seconds=60)
+
+
+def state_of(post: Post) -> str:
+    return Post.objects.get(pk=post.pk).state
+
+
+def test_each_subscriber_gets_one_copy_addressed_to_them_alone(smtp: SmtpServer):
+    promotions = builders.a_list()
+    addresses = builders.many_members(promotions, 50)
+    post = builders.a_sending_post(builders.a_sender(promotions))
+
+    run_lanes()
+
+    assert sorted(mail.recipients for mail in smtp.received) == sorted((address,) for address in addresses)
+    for mail in smtp.received:
+        assert [address for _, address in getaddresses(mail.message.get_all("To", []))] == list(mail.recipients)
+        others = set(addresses) - set(mail.recipients)
+        assert not any(other.encode() in mail.content for other in others)
+    assert state_of(post) == Post.State.DONE
+    assert counts(post) == {State.SENT: 50}
+    assert smtp.connections == 1
+
+
+def test_many_lanes_and_many_rings_send_once(smtp: SmtpServer, settings):
+    settings.DELIVERY_GROUP = 3
+    promotions = builders.a_list()
+    builders.many_members(promotions, 60)
+    builders.a_sending_post(builders.a_sender(promotions))
+
+    def work(lane: int) -> None:
+        dispatch.run_lane(lane, seconds=60)
+        connection.close()
+
+    workers = [threading.Thread(target=work, args=(lane,)) for lane in (1, 2, 3, 1, 2, 3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    close_old_connections()
+    recipients = [mail.recipients for mail in smtp.received]
+    assert len(recipients) == len(set(recipients)) == 60
+
+
+def test_a_lane_that_somebody_holds_is_left_alone(smtp: SmtpServer, post: Post):
+    assert lanes.take(1)
+    assert dispatch.run_lane(1, seconds=60) is False
+    assert smtp.received == []
+
+
+def test_a_lane_goes_on_in_another_task_when_its_time_is_up(smtp: SmtpServer, post: Post):
+    assert dispatch.run_lane(1, seconds=-1) is True
+    assert smtp.received == []
+
+
+def test_who_left_after_the_expansion_gets_nothing(smtp: SmtpServer, post: Post):
+    anne = post.deliveries.order_by("pk")[0].subscription
+    assert anne and lifecycle.unsubscribe(anne.handle, how="page")
+    run_lanes()
+    assert smtp.to("anne@bakery.example") == []
+    assert counts(post) == {State.SENT: 2, State.CANCELLED: 1}
+    assert state_of(post) == Post.State.DONE
+
+
+def test_who_paused_gets_nothing(smtp: SmtpServer, post: Post):
+    anne = post.deliveries.order_by("pk")[0].subscription
+    assert anne and lifecycle.pause(anne.handle, days=30)
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.CANCELLED: 1}
+
+
+def test_who_was_suppressed_gets_nothing(smtp: SmtpServer, post: Post):
+    delivery = post.deliveries.order_by("pk")[0]
+    lifecycle.suppress(bytes(delivery.address_hash or b""), None, Suppression.Reason.COMPLAINT)
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.SUPPRESSED: 1}
+
+
+def test_a_member_who_was_erased_gets_nothing(smtp: SmtpServer, post: Post):
+    anne = post.deliveries.order_by("pk")[0].subscription
+    assert anne
+    anne.delete()
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.CANCELLED: 1}
+
+
+@pytest.mark.parametrize("moment", ["at_recipient", "at_dot"])
+def test_a_recall_in_mid_send_stops_the_next_dot(smtp: SmtpServer, post: Post, monkeypatch, moment: str):
+    monkeypatch.setattr(dispatch, "FRESH", 0.0)
+    stop_at_the_second(smtp, moment, lambda: moderation.recall(Post.objects.get(pk=post.pk), by="a test"))
+    run_lanes()
+    assert counts(post) == {State.SENT: len(smtp.received), State.CANCELLED: 3 - len(smtp.received)}
+    assert len(smtp.received) == (1 if moment == "at_recipient" else 2)
+    assert state_of(post) == Post.State.RECALLED
+
+
+def test_a_halt_in_mid_send_stops_the_next_dot_and_a_resume_goes_on(smtp: SmtpServer, post: Post, monkeypatch):
+    monkeypatch.setattr(dispatch, "FRESH", 0.0)
+    stop_at_the_second(smtp, "at_recipient", lambda: halt.halt(by="a test", reason="fire"))
+    run_lanes()
+    assert counts(post) == {State.SENT: 1, State.QUEUED: 2}
+    halt.resume(by="a test", reason="out")
+    run_lanes()
+    assert counts(post) == {State.SENT: 3}
+    assert {delivery.attempts for delivery in post.deliveries.all()} == {1}
+
+
+def test_leaving_in_mid_send_holds_for_the_own_copy(smtp: SmtpServer, post: Post, monkeypatch):
+    monkeypatch.setattr(dispatch, "FRESH", 0.0)
+    third = post.deliveries.order_by("pk")[2].subscription
+    assert third
+    stop_at_the_second(smtp, "at_recipient", lambda: lifecycle.unsubscribe(third.handle, how="page"))
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.CANCELLED: 1}
+
+
+def test_expiry_in_mid_send_stops_the_next_dot(smtp: SmtpServer, post: Post, monkeypatch):
+    monkeypatch.setattr(dispatch, "FRESH", 0.0)
+    stop_at_the_second(smtp, "at_recipient", lambda: builders.set_clock_back(post, "expires_at", timedelta(seconds=1)))
+    run_lanes()
+    assert counts(post) == {State.SENT: 1, State.EXPIRED: 2}
+    assert state_of(post) == Post.State.EXPIRED
+
+
+def test_a_lease_that_is_nearly_over_writes_no_dot(smtp: SmtpServer, post: Post, monkeypatch):
+    monkeypatch.setattr(lanes.Hold, "seconds_left", lambda _: dispatch.MARGIN - 1)
+    monkeypatch.setattr(dispatch, "keep", lambda _: None)
+    rounds = iter([0.0, 0.0, 0.0, 0.0, 100.0])
+    monkeypatch.setattr(dispatch.time, "monotonic", lambda: next(rounds, 100.0))
+    run_lanes()
+    assert smtp.received == []
+    assert counts(post) == {State.QUEUED: 3}
+
+
+def test_a_refused_recipient_fails_alone(smtp: SmtpServer, post: Post):
+    smtp.at_recipient = lambda address: "550 5.1.1 <bob@garage.example> unknown" if "bob" in address else None
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.FAILED: 1}
+    [event] = DeliveryEvent.objects.all()
+    assert (event.kind, event.status) == ("failed", "5.1.1")
+    failed = post.deliveries.get(state=State.FAILED)
+    assert "garage" not in event.text + failed.status and "unknown" in failed.status
+    assert state_of(post) == Post.State.DONE
+
+
+@pytest.mark.parametrize("moment", ["at_recipient", "at_dot"])
+def test_a_copy_that_is_put_off_goes_later(smtp: SmtpServer, post: Post, moment: str):
+    setattr(smtp, moment, lambda address: "451 4.7.1 later" if "bob" in address else None)
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.DEFERRED: 1}
+    assert state_of(post) == Post.State.SENDING
+    run_lanes()
+    assert len(smtp.to("bob@garage.example")) == 0  # Not at once.
+    setattr(smtp, moment, lambda _: None)
+    builders.set_clock_back(post.deliveries.get(state=State.DEFERRED), "next_attempt_at", timedelta(seconds=1))
+    run_lanes()
+    assert counts(post) == {State.SENT: 3}
+    assert len(smtp.to("bob@garage.example")) == 1
+
+
+def test_a_copy_whose_answer_was_lost_is_in_doubt_and_not_sent_again(smtp: SmtpServer, post: Post):
+    smtp.at_dot = lambda address: "" if "bob" in address else None
+    run_lanes()
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.IN_DOUBT: 1}
+    assert state_of(post) == Post.State.DONE
+
+
+def test_a_relay_that_refuses_us_fails_nobody_and_staff_are_told_once(smtp: SmtpServer, post: Post):
+    smtp.at_mail = lambda _: "550 5.7.1 who are you"
+    run_lanes(1, 2)
+    assert counts(post) == {State.QUEUED: 3}
+    assert Alert.objects.filter(kind="relay").count() == 1
+    smtp.at_mail = lambda _: None
+    run_lanes(1)  # It rests.
+    assert smtp.received == []
+    builders.set_clock_back(Lane.objects.get(number=1), "rests_until", timedelta(seconds=1))
+    run_lanes(1)
+    assert counts(post) == {State.SENT: 3}
+    assert Lane.objects.get(number=1).failures == 0
+
+
+def test_a_wrong_relay_password_fails_nobody(smtp: SmtpServer, post: Post, settings):
+    settings.RELAY = Relay("127.0.0.1", smtp.port, "none", "chamber", "wrong")
+    run_lanes()
+    assert counts(post) == {State.QUEUED: 3}
+    assert Alert.objects.filter(kind="relay").exists()
+
+
+def test_a_relay_lost_in_mid_group_keeps_what_was_sent(smtp: SmtpServer, post: Post):
+    answers = iter([None, "", "", ""])
+    smtp.at_mail = lambda _: next(answers, None)
+    run_lanes()
+    assert counts(post) == {State.SENT: 1, State.QUEUED: 2}
+
+
+def test_the_same_refusal_of_three_copies_in_a_row_freezes_the_post(smtp: SmtpServer, settings):
+    settings.DELIVERY_GROUP = 5
+    promotions = builders.a_list()
+    builders.many_members(promotions, 10)
+    post = builders.a_sending_post(builders.a_sender(promotions))
+    smtp.at_dot = lambda _: "554 5.7.1 looks like spam"
+    run_lanes()
+    assert counts(post) == {State.FAILED: 3, State.QUEUED: 7}
+    post.refresh_from_db()
+    assert post.state == Post.State.FROZEN and "looks like spam" in post.frozen_reason
+    assert Alert.objects.get().kind == f"frozen/{post.pk}"
+    smtp.at_dot = lambda _: None
+    assert moderation.thaw(post, by="a test", reason="talked to the relay's people") == ""
+    run_lanes()
+    assert counts(post) == {State.FAILED: 3, State.SENT: 7}
+
+
+def test_refusals_in_different_words_freeze_nothing(smtp: SmtpServer, post: Post):
+    words = iter(["554 a", "554 b", "554 c"])
+    smtp.at_dot = lambda _: next(words)
+    run_lanes()
+    assert counts(post) == {State.FAILED: 3}
+    assert state_of(post) == Post.State.DONE
+
+
+def test_a_text_that_was_changed_after_acceptance_is_not_sent(smtp: SmtpServer, post: Post):
+    Post.objects.filter(pk=post.pk).update(body="Something else.")
+    run_lanes()
+    assert smtp.received == []
+    post.refresh_from_db()
+    assert post.state == Post.State.FROZEN and counts(post) == {State.QUEUED: 3}
+
+
+def test_a_copy_that_the_gate_refuses_freezes_the_post(smtp: SmtpServer, post: Post, monkeypatch):
+    built = copies._headers
+
+    def with_a_leak(*args):
+        return {**built(*args), "Cc": "bob@garage.example"}
+
+    monkeypatch.setattr(copies, "_headers", with_a_leak)
+    run_lanes()
+    assert smtp.received == []
+    assert state_of(post) == Post.State.FROZEN and counts(post) == {State.QUEUED: 3}
+
+
+def test_a_bug_in_building_stops_that_post_and_leaves_its_copies_as_they_were(smtp: SmtpServer, post: Post, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(copies, "build", broken)
+    with pytest.raises(ZeroDivisionError):
+        run_lanes()
+    assert counts(post) == {State.QUEUED: 3}
+    assert state_of(post) == Post.State.FROZEN
+    assert lanes.idle(1) == [1]
+
+
+def test_an_address_that_the_relay_cannot_take_fails_with_that_reason(smtp: SmtpServer):
+    smtp.controller.SMTP_kwargs["enable_SMTPUTF8"] = False
+    promotions = builders.a_list()
+    builders.members(promotions, "anne@bakery.example", "jörg@bakery.example")
+    post = builders.a_sending_post(builders.a_sender(promotions))
+    run_lanes()
+    assert counts(post) == {State.SENT: 1, State.FAILED: 1}
+    assert "address of this form" in post.deliveries.get(state=State.FAILED).status
+
+
+def test_an_address_beyond_ascii_gets_its_copy(smtp: SmtpServer):
+    promotions = builders.a_list()
+    builders.members(promotions, "jörg@müller.example")
+    builders.a_sending_post(builders.a_sender(promotions))
+    run_lanes()
+    [mail] = smtp.received
+    assert mail.recipients == ("jörg@xn--mller-kva.example",)
+    assert "To: jörg@xn--mller-kva.example\r\n".encode() in mail.content
+
+
+def test_the_lease_is_renewed_while_there_is_work(post: Post, monkeypatch):
+    hold = lanes.take(1)
+    assert hold
+    before = Lane.objects.get(number=1).leased_until
+    dispatch.keep(hold)
+    assert Lane.objects.get(number=1).leased_until == before
+    monkeypatch.setattr(lanes.Hold, "seconds_left", lambda _: 1.0)
+    dispatch.keep(hold)
+    after = Lane.objects.get(number=1).leased_until
+    assert before and after and after > before
+
+
+def stop_at_the_second(smtp: SmtpServer, moment: str, act) -> None:
+    """Do ``act`` when the server hears of the second copy, as somebody else would: on a connection of their own."""
+    heard: list[str] = []
+
+    def listen(address: str) -> None:
+        heard.append(address)
+        if len(heard) == 2:
+            someone = threading.Thread(target=lambda: (act(), connection.close()))
+            someone.start()
+            someone.join(30)
+
+    setattr(smtp, moment, listen)
