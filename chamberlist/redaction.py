@@ -5,7 +5,8 @@ import re
 
 MASK = "[address]"
 # Broad on purpose: a lost word in a log costs less than an address in it. Quoted local parts first, then atoms of any script.
-ADDRESS = re.compile(r'"(?:[^"\\\r\n]|\\.){1,64}"@[^\s<>"\',;()]+|[^\s<>"\',;:()\[\]=]+@[^\s<>"\',;()]+')
+# An atom is tried from its start alone: else a long word without "@" would take the square of its length.
+ADDRESS = re.compile(r'"(?:[^"\\\r\n]|\\.){1,64}"@[^\s<>"\',;()]+|(?<![^\s<>"\',;:()\[\]=])[^\s<>"\',;:()\[\]=]+@[^\s<>"\',;()]+')
 
 
 def redact(text: str) -> str:

@@ -31,10 +31,10 @@ def unseal(value: str, *, place: str) -> str:
     key = settings.ADDRESS_KEYS.keys.get(key_id)
     if key is None:
         raise Unreadable(f"{place}: ADDRESS_KEYS has no key with the id {key_id}; put the old key back into the list.")
-    sealed = base64.urlsafe_b64decode(encoded)
     try:
+        sealed = base64.urlsafe_b64decode(encoded)
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()).decode()
-    except InvalidTag:
+    except (InvalidTag, ValueError):  # Neither base64 nor long enough is a ValueError.
         raise Unreadable(f"{place}: the value was sealed for another row, or damaged.") from None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import django_stubs_ext
@@ -21,9 +21,21 @@ from chamberlist import keys, log, relay
 django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
-
 Value = TypeVar("Value")
+
+
+class Environment(environ.FileAwareEnv):  # type: ignore[misc]
+    """The environment, and the files that NAME_FILE names, whose last line may end with a line break."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            value = super().get_value(var, *args, **kwargs)
+        except (OSError, UnicodeDecodeError):
+            raise ImproperlyConfigured(f"{var}_FILE names a file that cannot be read as text.") from None
+        return value.strip() if isinstance(value, str) else value
+
+
+env = Environment()
 
 
 def checked(read: Callable[[], Value]) -> Value:
@@ -86,6 +98,8 @@ CHAMBER = Chamber(
     site_url=SITE_URL,
     colour=env.str("CHAMBER_COLOUR", default="#1d5c63"),
 )
+if not CHAMBER.name or not CHAMBER.name.isprintable():
+    raise ImproperlyConfigured("CHAMBER_NAME is the Chamber's name, on one line.")
 if not re.fullmatch(r"#[0-9a-fA-F]{6}", CHAMBER.colour):
     raise ImproperlyConfigured("CHAMBER_COLOUR is a colour of the form #1d5c63.")
 CHAMBER_ALERTS = env.str("CHAMBER_ALERTS", default=CHAMBER.contact)
@@ -139,15 +153,22 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.str("TIME_ZONE", default="Europe/London")
 USE_TZ = True
-LOGGING = log.configuration(env.str("LOG_LEVEL", default="INFO"))
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+    raise ImproperlyConfigured("LOG_LEVEL takes DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+LOGGING = log.configuration(LOG_LEVEL)
 
 # Postgres is the queue, and a durable one: a commit is on disk before anything that it marked is sent.
+if urlsplit(env.str("DATABASE_URL")).scheme not in ("postgres", "postgresql"):
+    raise ImproperlyConfigured("DATABASE_URL is not of the form postgres://user:password@host:5432/name.")
 DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # The broker only rings the bell; nobody waits long for it.
 CELERY_BROKER_URL = env.str("REDIS_URL")
+if not re.match(r"rediss?://[^/]", CELERY_BROKER_URL):
+    raise ImproperlyConfigured("REDIS_URL is not of the form redis://:password@host:6379/0 (rediss:// with TLS).")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}

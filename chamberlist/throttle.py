@@ -1,7 +1,7 @@
 """Counting attempts in Postgres, so that a restart or an empty broker opens no door."""
 
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.db import connection
@@ -45,7 +45,9 @@ def network(request: HttpRequest) -> str:
     trusted = settings.PROXY_HOPS
     source = hops[-trusted] if 0 < trusted <= len(hops) else request.META.get("REMOTE_ADDR", "")
     try:
-        address = ip_address(source)
+        address = ip_address(source.partition("%")[0])
     except ValueError:
         return "unknown"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:  # A socket for both kinds shows IPv4 so.
+        address = address.ipv4_mapped
     return str(ip_network(f"{address}/{24 if address.version == 4 else 56}", strict=False))

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TextIO
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from subscriptions.addresses import Address, BadAddress
 from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
 
 CHUNK = 1000
-OUTCOMES = ("imported", "asked", "already", "left_before", "suppressed", "repeated", "bad")
+OUTCOMES = ("imported", "asked", "asked_lately", "already", "left_before", "suppressed", "repeated", "bad")
 
 
 class BadFile(ValueError):
@@ -32,29 +33,37 @@ class Rows:
 
 
 def read(file: TextIO) -> Rows:
-    """Read a CSV file with a column ``email``; row numbers are those of a spreadsheet, the heading being row 1."""
-    reader = csv.DictReader(file)
-    columns = {name.strip().lower(): name for name in reader.fieldnames or [] if name}
-    if "email" not in columns:
-        raise BadFile("The file has no column named email. Write that word into the first row, above the addresses.")
+    """Read a CSV file with a column ``email``; row numbers are those of a spreadsheet, the heading being row 1.
+
+    Commas, semicolons (as a spreadsheet writes where the comma is for decimals) and tabs are read alike.
+    """
+    heading = file.readline()
+    separator = max(",;\t", key=heading.count)
     found: dict[bytes, Address] = {}
     bad: list[int] = []
-    total = 0
+    repeated = column = number = 0
     try:
-        for row in reader:
-            text = row[columns["email"]] or ""
-            if not text.strip() and not any(isinstance(value, str) and value.strip() for value in row.values()):
-                continue
-            total += 1
-            try:
-                address = addresses.parse(text)
-            except BadAddress:
-                bad.append(reader.line_num)
-                continue
-            found.setdefault(address.hash, address)
+        for number, row in enumerate(csv.reader(chain([heading], file), delimiter=separator), start=1):
+            if number == 1:
+                column = _column(row)
+            elif any(cell.strip() for cell in row):
+                try:
+                    address = addresses.parse(row[column] if column < len(row) else "")
+                except BadAddress:
+                    bad.append(number)
+                    continue
+                repeated += address.hash in found
+                found.setdefault(address.hash, address)
     except csv.Error as error:
-        raise BadFile(f"Row {reader.line_num} cannot be read as CSV ({error}). Nothing was imported.") from None
-    return Rows(list(found.values()), total - len(found) - len(bad), bad)
+        raise BadFile(f"Row {number + 1} cannot be read as CSV ({error}). Nothing was imported.") from None
+    return Rows(list(found.values()), repeated, bad)
+
+
+def _column(heading: list[str]) -> int:
+    names = [name.strip().lower() for name in heading]
+    if "email" not in names:
+        raise BadFile("The file has no column named email. Write that word into the first row, above the addresses.")
+    return names.index("email")
 
 
 @transaction.atomic
@@ -76,9 +85,11 @@ def by_asking(mailing_list: MailingList, rows: Rows, *, evidence: str) -> dict[s
     counts = _counts(rows)
     for start in range(0, len(rows.addresses), CHUNK):
         for address, outcome in _sorted_out(mailing_list, rows.addresses[start : start + CHUNK]):
-            counts["asked" if outcome == "imported" else outcome] += 1
             if outcome == "imported":
-                lifecycle.sign_up(mailing_list, address, how="import", evidence=evidence)
+                asked = lifecycle.sign_up(mailing_list, address, how="import", evidence=evidence)
+                counts["asked" if asked else "asked_lately"] += 1
+            else:
+                counts[outcome] += 1
     return dict(counts)
 
 

@@ -23,19 +23,22 @@ ASKING = ("confirmation", "already")  # The mails that a stranger can cause by t
 
 
 @transaction.atomic
-def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: str = "") -> None:
+def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: str = "") -> bool:
     """Somebody asked for ``address`` to be subscribed: mail that address the question, or that it is subscribed already.
 
     An address is mailed at most once a day and three times in 30 days without an answer, whoever asks how often; after
-    "this was not me" once in 30 days.
+    "this was not me" once in 30 days. False where it was mailed enough: then nothing is kept of the request.
     """
-    subscription = _found_or_new(mailing_list, address)
+    subscription, is_new = _found_or_new(mailing_list, address)
     if not _may_ask(subscription):
-        return
+        if is_new:
+            subscription.delete()
+        return False
     if subscription.state in (State.ACTIVE, State.PAUSED):
         systemmail.queue("already", subscription.pk, recipient_hash=address.hash)
-        return
-    _ask(subscription, how=how, evidence=evidence)
+    else:
+        _ask(subscription, how=how, evidence=evidence)
+    return True
 
 
 @transaction.atomic
@@ -46,10 +49,16 @@ def rejoin(handle: UUID) -> None:
         _ask(subscription, how="left by mistake")
 
 
+def asked(confirmation: UUID) -> Subscription | None:
+    """Whose answer the confirmation link waits for. None where the link is used or too old."""
+    question = Subscription.objects.filter(_open_question(), confirmation=confirmation)
+    return question.select_related("mailing_list").first()
+
+
 @transaction.atomic
 def confirm(confirmation: UUID, *, how: str = "confirmation link") -> Subscription | None:
     """The person pressed the button: subscribed from now on, and suppressions lifted. None where the link is used or too old."""
-    subscription = _locked(Q(confirmation=confirmation))
+    subscription = _locked(_open_question() & Q(confirmation=confirmation))
     if subscription is None or not subscription.advance(State.ACTIVE, confirmation=None, confirmed_at=Now(), left_at=None):
         return None
     Suppression.objects.filter(
@@ -124,30 +133,34 @@ def is_suppressed(address_hash: bytes, mailing_list: MailingList) -> bool:
 
 def sweep() -> None:
     """Delete what was not confirmed in 14 days, its link with it, and end the pauses that are over."""
-    lapsed = Subscription.objects.filter(state=State.PENDING, asked_at__lt=Now() - timedelta(days=CONFIRMATION_DAYS))
-    for subscription in lapsed.select_related("mailing_list"):
-        lapse(subscription)
+    lapsed = Subscription.objects.filter(~_open_question(), state=State.PENDING)
+    for subscription_id in lapsed.values_list("pk", flat=True):
+        lapse(subscription_id)
     for handle in Subscription.objects.filter(state=State.PAUSED, paused_until__lt=Now()).values_list("handle", flat=True):
         resume(handle, how="time")
 
 
 @transaction.atomic
-def lapse(subscription: Subscription) -> None:
-    """Nobody confirmed: a new address is forgotten; one that was subscribed before has left, as it had."""
-    if subscription.confirmed_at is None:
-        Subscription.objects.filter(pk=subscription.pk, state=State.PENDING).delete()
-        ConsentEvent.objects.filter(
-            mailing_list=subscription.mailing_list, address_hash=subscription.address_hash, kind=Kind.REQUESTED
-        ).delete()
-    elif subscription.advance(State.UNSUBSCRIBED, confirmation=None):
+def lapse(subscription_id: int) -> None:
+    """Nobody confirmed in time: a new address is forgotten; one that was subscribed before has left, as it had."""
+    subscription = _locked(~_open_question() & Q(pk=subscription_id, state=State.PENDING))
+    if subscription is None:  # Confirmed, or asked again, a moment ago.
+        return
+    if subscription.confirmed_at is not None:
+        subscription.advance(State.UNSUBSCRIBED, confirmation=None)
         consent.record(subscription, Kind.LAPSED, how="time")
+        return
+    ConsentEvent.objects.filter(
+        mailing_list=subscription.mailing_list, address_hash=subscription.address_hash, kind=Kind.REQUESTED
+    ).delete()
+    subscription.delete()
 
 
-def _found_or_new(mailing_list: MailingList, address: Address) -> Subscription:
+def _found_or_new(mailing_list: MailingList, address: Address) -> tuple[Subscription, bool]:
     known = Q(mailing_list=mailing_list, address_hash=address.hash)
     found = _locked(known)
     if found is not None:
-        return found
+        return found, False
     new = Subscription(mailing_list=mailing_list, address_hash=address.hash, domain_hash=address.domain_hash)
     new.address = address.text
     new.confirmation = uuid.uuid4()
@@ -156,8 +169,8 @@ def _found_or_new(mailing_list: MailingList, address: Address) -> Subscription:
         with transaction.atomic():
             new.save()
     except IntegrityError:  # Somebody asked for the same address at the same moment.
-        return Subscription.objects.select_for_update().get(known)
-    return new
+        return Subscription.objects.select_for_update().get(known), False
+    return new, True
 
 
 def _ask(subscription: Subscription, *, how: str, evidence: str = "") -> None:
@@ -183,6 +196,10 @@ def _may_ask(subscription: Subscription, *, purposes: tuple[str, ...] = ASKING) 
     today = unanswered.filter(created_at__gt=Now() - timedelta(days=1)).count()
     month = unanswered.filter(created_at__gt=Now() - timedelta(days=30)).count()
     return today < MAILS_A_DAY and month < MAILS_IN_30_DAYS
+
+
+def _open_question() -> Q:
+    return Q(asked_at__gt=Now() - timedelta(days=CONFIRMATION_DAYS))
 
 
 def _locked(wanted: Q) -> Subscription | None:

@@ -29,7 +29,7 @@ STATE_WORDS = {Subscription.State.ACTIVE: "active", Subscription.State.PAUSED: "
 def token_page(view: View[P]) -> View[P]:
     """A page whose address is the permission: no cookie guards it, no cache keeps it.
 
-    RFC 8058 section 3.1: the mail client posts without cookie or session. The token cannot be guessed, so no other site can post it.
+    RFC 8058 section 3.1: the mail client posts without cookie or session. Nobody can guess the token, so no other site can post it.
     """
 
     @csrf_exempt
@@ -77,7 +77,7 @@ def requested(request: HttpRequest, slug: str) -> HttpResponse:
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind the link in the confirmation mail. Mail scanners follow links, so only the button confirms."""
     confirmation = tokens.read("confirm", token)
-    subscription = Subscription.objects.select_related("mailing_list").filter(confirmation=confirmation).first()
+    subscription = lifecycle.asked(confirmation)
     if subscription is None:
         return render(request, "subscriptions/stale_link.html", {"mailing_list": None})
     context: dict[str, object] = {"mailing_list": subscription.mailing_list}
@@ -100,7 +100,7 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "subscriptions/leave.html", context)
     one_click = request.POST.get("List-Unsubscribe") == "One-Click"
     lifecycle.unsubscribe(handle, how="one-click" if one_click else "page")
-    context["undo_token"] = tokens.make("undo", handle, lifetime=timedelta(days=1))
+    context["undo_token"] = tokens.make("undo", handle)  # For as long as the page is open: it only mails the question.
     return render(request, "subscriptions/left.html", context)  # 200: RFC 8058 section 3.1 forbids a redirect.
 
 

@@ -1,12 +1,17 @@
 """What many tests need: a real mail server, and a broker that nobody listens to unless a test starts a worker."""
 
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import current_app
 
+from tests import workers
 from tests.smtpserver import SmtpServer
+
+logging.getLogger("mail.log").setLevel(logging.WARNING)  # The test server's own chatter.
 
 
 @pytest.fixture
@@ -32,3 +37,10 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
     calls: list[tuple[str, tuple[int, ...]]] = []
     monkeypatch.setattr(current_app, "send_task", lambda name, args=(), **_: calls.append((name, tuple(args))))
     return calls
+
+
+@pytest.fixture
+def stack(smtp: SmtpServer, tmp_path: Path, transactional_db: None) -> Iterator[workers.Stack]:
+    """A broker of the test's own and, once the test starts one, a real worker, with ``smtp`` as the relay."""
+    with workers.stack(tmp_path) as started:
+        yield started

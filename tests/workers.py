@@ -1,0 +1,101 @@
+"""Real workers and commands beside a test: other processes, on the test's own database and broker."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+from django.db import connection
+
+from chamberlist.embedded import valkey
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Stack:
+    """The broker of one test, and the environment in which other processes see what the test sees."""
+
+    broker: valkey.Server
+    folder: Path
+    environment: dict[str, str]
+    worker: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "worker.log"
+
+    def start_worker(self) -> None:
+        """A Celery worker with the beat inside, logging everything."""
+        command = [sys.executable, "-m", "celery", "-A", "chamberlist", "worker", "-B", "-c", "2", "-l", "DEBUG"]
+        with self.log.open("ab") as log:
+            self.worker = subprocess.Popen(
+                [*command, "-s", str(self.folder / "beat"), "--pidfile", ""],
+                cwd=REPOSITORY,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def end_worker(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it and all its children."""
+        if self.worker is None:
+            return
+        if number == signal.SIGTERM:
+            self.worker.terminate()
+            try:
+                self.worker.wait(15)
+            except subprocess.TimeoutExpired:
+                pass
+        if self.worker.poll() is None or number == signal.SIGKILL:
+            os.killpg(self.worker.pid, signal.SIGKILL)
+        self.worker.wait(15)
+        self.worker = None
+
+    def manage(self, *arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+        """``manage.py`` as an operator runs it."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=REPOSITORY,
+            env=self.environment | environment,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_worker(signal.SIGKILL)
+
+
+def database_url() -> str:
+    """The test's own database, which is not the one of the environment."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+
+
+@contextmanager
+def stack(folder: Path) -> Iterator[Stack]:
+    """A broker of the test's own, at the relay that the test's settings name."""
+    relay = settings.RELAY
+    with valkey.Server(folder) as broker:
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "REDIS_URL": broker.url,
+            "SMTP_URL": f"smtp://{relay.host}:{relay.port}/?tls={relay.tls}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        with Stack(broker, folder, environment) as started:
+            yield started
