@@ -1,36 +1,13 @@
-"""The site's own rows in the admin, a throttled sign-in, and the button that stops everything."""
+"""The site's own rows in the admin, and the button that stops everything."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 
-from chamberlist import halt, throttle
+from chamberlist import halt
 from chamberlist.adminpages import ReadOnlyAdmin, VerbAdmin
 from chamberlist.models import Alert, AuditEntry, Halt, SystemMail
-
-TRIES, PER = 10, timedelta(minutes=15)
-
-
-class ThrottledAuthenticationForm(AdminAuthenticationForm):
-    """Django's form, with ten tries a quarter of an hour for each network and name."""
-
-    def clean(self) -> dict[str, Any]:
-        assert self.request is not None
-        who = f"{throttle.network(self.request)} {self.cleaned_data.get('username', '')}"
-        if not throttle.hit("staff sign-in", who, limit=TRIES, per=PER):
-            raise ValidationError("Too many tries. Wait a quarter of an hour, then try again.", code="throttled")
-        cleaned = super().clean()
-        throttle.forget("staff sign-in", who)
-        return cleaned
-
-
-admin.site.login_form = ThrottledAuthenticationForm
-admin.site.site_title = "Chamber staff"
-admin.site.index_title = "Lists, senders and posts"
 
 
 @admin.register(Halt)

@@ -111,8 +111,8 @@ for name, address in (("CHAMBER_CONTACT", CHAMBER.contact), ("CHAMBER_ALERTS", C
 INSTALLED_APPS = [
     "posting",
     "subscriptions",
-    "chamberlist",
-    "django.contrib.admin",
+    "chamberlist.apps.ChamberlistConfig",
+    "chamberlist.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -195,7 +195,7 @@ EMAIL_TIMEOUT = 60
 DEFAULT_FROM_EMAIL = f'"{CHAMBER.name.replace(chr(34), "")}" <no-reply@{LIST_DOMAIN}>'
 SERVER_EMAIL = f"no-reply@{LIST_DOMAIN}"
 ANYMAIL = {name.removeprefix("ANYMAIL_"): env.str(name) for name in env.ENVIRON if name.startswith("ANYMAIL_")}
-SYSTEM_MAILS = {
+SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps only in strings.
     "alert": "chamberlist.systemmail.render_alert",
     "confirmation": "subscriptions.mails.confirmation",
     "already": "subscriptions.mails.already",
@@ -205,6 +205,9 @@ SYSTEM_MAILS = {
     "post_discarded": "posting.mails.post_discarded",
     "test_copy": "posting.mails.test_copy",
 }
+
+# What staff find on the first page of the admin, in this order.
+STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posting.notices.frozen", "chamberlist.notices.alerts"]
 
 # Delivery
 DELIVERY_LANES = whole_number("DELIVERY_LANES", 2, low=1, high=64)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 
 class Stateful(models.Model):
@@ -30,7 +30,7 @@ class Stateful(models.Model):
         return True
 
     @classmethod
-    def advance_many(cls, ids: Iterable[int], to: str, *, where: Q | None = None, **changes: Any) -> int:
+    def advance_many(cls, ids: Iterable[int] | QuerySet[Any, Any], to: str, *, where: Q | None = None, **changes: Any) -> int:
         """Move those of ``ids`` that the table (and ``where``) lets move; how many did."""
         rows = cls._default_manager.filter(where or Q(), pk__in=ids, state__in=cls.states_before(to))
         return rows.update(state=to, **changes)

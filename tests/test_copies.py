@@ -32,7 +32,7 @@ def a_copy(post: Post) -> Copy:
 def a_post(address: str = "anne@bakery.example", sender: str = "Bloggs Ltd", *, replies: str = "opaque", **words: str) -> Post:
     promotions = builders.a_list(replies=replies)
     builders.a_member(promotions, address)
-    return builders.a_sending_post(builders.a_sender(promotions, name=sender), **words)
+    return builders.a_sending_post(builders.a_sender(promotions, name=sender), promotions, **words)
 
 
 def parsed(copy: Copy) -> EmailMessage:

@@ -1,6 +1,7 @@
 """A lane at work, against a real SMTP server and a real ledger: what leaves, what waits, and who is told."""
 
 import threading
+import time
 from datetime import timedelta
 from email.utils import getaddresses
 
@@ -162,10 +163,10 @@ def test_expiry_in_mid_send_stops_the_next_dot(smtp: SmtpServer, post: Post, mon
 
 
 def test_a_lease_that_is_nearly_over_writes_no_dot(smtp: SmtpServer, post: Post, monkeypatch):
-    monkeypatch.setattr(lanes.Hold, "seconds_left", lambda _: dispatch.MARGIN - 1)
+    monkeypatch.setattr(lanes.Hold, "seconds_left", lambda _: lanes.MARGIN - 1)
     monkeypatch.setattr(dispatch, "keep", lambda _: None)
     rounds = iter([0.0, 0.0, 0.0, 0.0, 100.0])
-    monkeypatch.setattr(dispatch.time, "monotonic", lambda: next(rounds, 100.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(rounds, 100.0))
     run_lanes()
     assert smtp.received == []
     assert counts(post) == {State.QUEUED: 3}
@@ -326,10 +327,14 @@ def stop_at_the_second(smtp: SmtpServer, moment: str, act) -> None:
     """Do ``act`` when the server hears of the second copy, as somebody else would: on a connection of their own."""
     heard: list[str] = []
 
+    def somebody_else() -> None:
+        act()
+        connection.close()
+
     def listen(address: str) -> None:
         heard.append(address)
         if len(heard) == 2:
-            someone = threading.Thread(target=lambda: (act(), connection.close()))
+            someone = threading.Thread(target=somebody_else)
             someone.start()
             someone.join(30)
 

@@ -155,13 +155,14 @@ def test_only_the_lane_that_marked_a_copy_still_wants_it(hold: Hold, post: Post)
 @pytest.mark.parametrize("why", ["halt", "recall", "freeze", "expire", "leave", "suppress"])
 def test_a_marked_copy_that_may_leave_no_longer_is_not_wanted(hold: Hold, post: Post, why: str):
     [copy] = ledger.mark(hold, limit=1)
-    assert copy.subscription
+    member = copy.subscription
+    assert member
     {
         "halt": lambda: halt.halt(by="a test", reason="fire"),
         "recall": lambda: closing.end(post, Post.State.RECALLED),
         "freeze": lambda: closing.freeze(post.pk, "a check"),
         "expire": lambda: builders.set_clock_back(post, "expires_at", timedelta(seconds=1)),
-        "leave": lambda: lifecycle.unsubscribe(copy.subscription.handle, how="page"),
+        "leave": lambda: lifecycle.unsubscribe(member.handle, how="page"),
         "suppress": lambda: lifecycle.suppress(bytes(copy.address_hash or b""), None, Suppression.Reason.OBJECTION),
     }[why]()
     assert ledger.still_wanted(hold, [copy.pk]) == set()

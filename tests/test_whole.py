@@ -167,5 +167,5 @@ def test_a_killed_worker_leaves_at_most_two_groups_in_doubt_and_nothing_twice(st
     assert counts["sent"] + counts["in_doubt"] == 200
     assert 0 < counts["in_doubt"] <= 2 * 8 * 2  # Two lanes.
     missing = set(addresses) - set(received)
-    doubts = Delivery.objects.filter(post=number, state=Delivery.State.IN_DOUBT).select_related("subscription")
+    doubts = Delivery.objects.filter(post_id=int(number), state=Delivery.State.IN_DOUBT).select_related("subscription")
     assert missing <= {doubt.subscription.address for doubt in doubts if doubt.subscription}

@@ -14,6 +14,7 @@ WAITING = (State.QUEUED, State.DEFERRED)
 OVER = (Post.State.ACCEPTED, Post.State.SENDING, Post.State.FROZEN)
 
 
+@transaction.atomic
 def settle() -> None:
     """Give each waiting copy that may leave no longer its final state, with the reason."""
     waiting = Delivery.objects.filter(state__in=WAITING)
@@ -51,4 +52,6 @@ def freeze(post_id: int, reason: str) -> None:
 
 
 def _end(copies: QuerySet[Delivery], state: str, why: str) -> None:
-    Delivery.advance_many(copies.values_list("pk", flat=True), state, where=Q(state__in=WAITING), status=why, ended_at=Now())
+    """Rows that somebody else has in hand are left to them, so that two sweeps never wait for each other."""
+    free = copies.select_for_update(of=("self",), skip_locked=True).values("pk")
+    Delivery.advance_many(free, state, where=Q(state__in=WAITING), status=why, ended_at=Now())

@@ -46,7 +46,7 @@ def may_leave() -> Q:
 
 def is_due() -> Q:
     """The condition under which a copy waits for its turn, and the turn has come."""
-    return Q(state__in=Delivery.states_before(State.SENDING), next_attempt_at__lte=Now()) & ~Q(state=State.IN_DOUBT)
+    return Q(state__in=Delivery.states_before(State.SENDING), next_attempt_at__lte=Now())
 
 
 @transaction.atomic

@@ -54,8 +54,9 @@ def authenticate(address_text: str, password: str) -> Sender | None:
         wanted = addresses.parse(address_text).hash
     except BadAddress:
         wanted = b""
+    nobodys_password = _nobodys_password()
     sender = Sender.objects.filter(address_hash=wanted, revoked_at=None).exclude(password="").first()
-    is_right = check_password(password.strip(), sender.password if sender else _nobodys_password())
+    is_right = check_password(password.strip(), sender.password if sender else nobodys_password)
     return sender if sender is not None and is_right else None
 
 

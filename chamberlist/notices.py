@@ -1,0 +1,24 @@
+"""What the site itself has to say to staff."""
+
+from datetime import timedelta
+
+from django.urls import reverse
+
+from chamberlist.clock import Now
+from chamberlist.models import Alert, Halt
+from chamberlist.staffsite import Notice
+
+
+def halted() -> list[Notice]:
+    """That sending is stopped, and why."""
+    stopped = Halt.objects.filter(halted_at__isnull=False).first()
+    url = reverse("admin:chamberlist_halt_changelist")
+    if stopped is None:
+        return [Notice("Sending is running. Stop everything here if you must.", url)]
+    return [Notice(f"All sending is stopped: {stopped.reason}", url, is_urgent=True)]
+
+
+def alerts() -> list[Notice]:
+    """The alerts of the last day."""
+    recent = Alert.objects.filter(created_at__gt=Now() - timedelta(days=1)).order_by("-pk")[:10]
+    return [Notice(alert.headline, reverse("admin:chamberlist_alert_change", args=[alert.pk]), is_urgent=True) for alert in recent]
