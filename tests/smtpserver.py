@@ -40,7 +40,7 @@ class Received:
 class SmtpServer:
     """Give it to ``settings.RELAY`` by ``.relay``. ``at_mail``, ``at_recipient`` and ``at_dot`` decide its answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.received: list[Received] = []
         self.at_mail: Answer = lambda _: None
         self.at_recipient: Answer = lambda _: None
@@ -50,7 +50,9 @@ class SmtpServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True, data_size_limit=2**25)
+        self.controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True, data_size_limit=2**25, **options
+        )
 
     def __enter__(self) -> Self:
         self.controller.start()

@@ -1,5 +1,6 @@
 """A lane at work, against a real SMTP server and a real ledger: what leaves, what waits, and who is told."""
 
+import socket
 import threading
 import time
 from datetime import timedelta
@@ -232,6 +233,31 @@ def test_a_relay_lost_in_mid_group_keeps_what_was_sent(smtp: SmtpServer, post: P
     smtp.at_mail = lambda _: next(answers, None)
     run_lanes()
     assert counts(post) == {State.SENT: 1, State.QUEUED: 2}
+
+
+def test_a_relay_that_takes_minutes_to_greet_finds_nothing_marked(post: Post, settings):
+    seen: list[dict[str, int]] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet_late() -> None:
+            client, _ = listener.accept()
+            seen.append(counts(post))
+            connection.close()
+            client.close()
+
+        server = threading.Thread(target=greet_late)
+        server.start()
+        settings.RELAY = Relay("127.0.0.1", listener.getsockname()[1], "none")
+        run_lanes()
+        server.join(10)
+    assert seen == [{State.QUEUED: 3}] and counts(post) == {State.QUEUED: 3}
+
+
+def test_a_relay_that_hangs_up_in_mid_group_gets_the_rest_on_another_connection(smtp: SmtpServer, post: Post):
+    smtp.at_recipient = lambda address: "421 4.3.2 closing" if "anne" in address else None
+    run_lanes()
+    assert counts(post) == {State.SENT: 2, State.DEFERRED: 1}
+    assert smtp.connections == 2
 
 
 def test_the_same_refusal_of_three_copies_in_a_row_freezes_the_post(smtp: SmtpServer, settings):

@@ -1,11 +1,20 @@
 """One SMTP connection: what each reply means, and that no dot is written against anybody's will."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from chamberlist.relay import Relay
 from posting.delivery.smtp import Connection, RelayRefused, Verdict, dot_stuffed, reply
@@ -16,6 +25,7 @@ COPY = b"To: anne@bakery.example\r\nSubject: x\r\n\r\n.a line that begins with a
 
 def hand_over(relay: Relay, recipient: str = "anne@bakery.example", *, may_finish: bool = True) -> Verdict:
     with Connection(relay, on_idle=lambda: None) as connection:
+        connection.open()
         return connection.hand_over("b-token@lists.chamber.example", recipient, COPY, may_finish=lambda: may_finish)
 
 
@@ -67,6 +77,7 @@ def test_a_refused_recipient_is_the_recipients_own_affair(smtp: SmtpServer, said
 def test_a_connection_goes_on_after_a_refusal(smtp: SmtpServer):
     smtp.at_recipient = lambda address: "550 5.1.1 no" if address.startswith("bob") else None
     with Connection(smtp.relay, on_idle=lambda: None) as connection:
+        connection.open()
         for address in ("bob@a.example", "anne@a.example", "cleo@a.example"):
             connection.hand_over("b@lists.chamber.example", address, COPY, may_finish=lambda: True)
     assert [mail.recipients for mail in smtp.received] == [("anne@a.example",), ("cleo@a.example",)]
@@ -94,7 +105,10 @@ def test_a_connection_lost_after_the_dot_is_in_doubt(smtp: SmtpServer):
 def test_a_closing_server_is_left_and_met_again(smtp: SmtpServer):
     smtp.at_recipient = lambda address: "421 4.3.2 closing" if address.startswith("bob") else None
     with Connection(smtp.relay, on_idle=lambda: None) as connection:
+        connection.open()
         first = connection.hand_over("b@x.example", "bob@a.example", COPY, may_finish=lambda: True)
+        assert not connection.is_open
+        connection.open()
         second = connection.hand_over("b@x.example", "anne@a.example", COPY, may_finish=lambda: True)
     assert first.reply and first.reply.code == 421 and not first.reply.is_permanent
     assert second.is_sent and smtp.connections == 2
@@ -175,6 +189,7 @@ def test_who_waits_for_an_answer_keeps_the_lease(monkeypatch: pytest.MonkeyPatch
         server.start()
         relay = Relay("127.0.0.1", listener.getsockname()[1], "none")
         with pytest.raises(RelayRefused), Connection(relay, on_idle=renewed.set) as connection:
+            connection.open()
             connection.hand_over("b@x.example", "anne@a.example", COPY, may_finish=lambda: True)
         server.join(10)
     assert renewed.is_set()
@@ -197,3 +212,72 @@ def test_the_words_of_a_server_are_kept_without_addresses():
 def test_dots_are_stuffed_and_the_end_is_a_line_end():
     assert dot_stuffed(b".a\r\n.\r\nb") == b"..a\r\n..\r\nb\r\n"
     assert dot_stuffed(b"a\r\n") == b"a\r\n"
+
+
+def test_who_waits_to_be_read_keeps_the_lease(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("posting.delivery.smtp.IDLE", 0.01)
+    renewed = threading.Event()
+    arrived: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client, client.makefile("rb") as heard:
+                for line in (GREETING, HELLO, OK, OK):
+                    client.sendall(line)
+                    heard.readline()
+                client.sendall(GO_ON)
+                assert renewed.wait(10)
+                while (line := heard.readline()) != b".\r\n":
+                    arrived.append(len(line))
+                client.sendall(b"250 2.0.0 ok\r\n")
+                heard.read()
+
+        server = threading.Thread(target=serve)
+        server.start()
+        with Connection(Relay("127.0.0.1", listener.getsockname()[1], "none"), on_idle=renewed.set) as connection:
+            connection.open()
+            copy = (b"x" * 76 + b"\r\n") * 200_000
+            assert connection.hand_over("b@x.example", "anne@a.example", copy, may_finish=lambda: True).is_sent
+        server.join(10)
+    assert sum(arrived) == len(copy)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1, signed by itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay")])
+    today = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), today, today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "relay.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(secret + signed.public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.fixture
+def encrypted(certificate: Path) -> Iterator[SmtpServer]:
+    """A server that wants STARTTLS before anything else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with SmtpServer(tls_context=context, require_starttls=True) as server:
+        yield server
+
+
+def test_a_relay_with_a_certificate_that_can_be_trusted_gets_the_copy(
+    encrypted: SmtpServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert hand_over(Relay("127.0.0.1", encrypted.port, "starttls")).is_sent
+    assert len(encrypted.received) == 1
+
+
+def test_a_relay_with_a_certificate_that_nobody_vouches_for_gets_nothing(encrypted: SmtpServer):
+    with pytest.raises(RelayRefused, match="CERTIFICATE_VERIFY_FAILED"):
+        hand_over(Relay("127.0.0.1", encrypted.port, "starttls"))
+    assert encrypted.received == []

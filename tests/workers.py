@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -51,10 +51,8 @@ class Stack:
             return
         if number == signal.SIGTERM:
             self.worker.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.worker.wait(15)
-            except subprocess.TimeoutExpired:
-                pass
         if self.worker.poll() is None or number == signal.SIGKILL:
             os.killpg(self.worker.pid, signal.SIGKILL)
         self.worker.wait(15)

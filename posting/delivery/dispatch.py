@@ -33,7 +33,10 @@ def run_lane(number: int, *, seconds: float) -> bool:
         return False
     try:
         with Connection(settings.RELAY, on_idle=lambda: keep(hold)) as connection:
-            return Shift(hold, connection).work(until=time.monotonic() + seconds)
+            is_more = Shift(hold, connection).work(until=time.monotonic() + seconds)
+        closing.settle()
+        closing.close_posts()
+        return is_more
     finally:
         lanes.release(hold)
 
@@ -58,17 +61,26 @@ class Shift:
     def work(self, *, until: float) -> bool:
         """Group after group; True when time was up before the work."""
         while time.monotonic() < until:
+            if not self.connection.is_open and not self.connect():
+                return False
             self.asked_at = time.monotonic()  # Marking asks the ledger the same question as ``may_leave`` does.
             group = ledger.mark(self.hold, limit=settings.DELIVERY_GROUP)
             self.wanted = {delivery.pk for delivery in group}
-            if not group:
-                closing.settle()
-                closing.close_posts()
-                return False
-            if not self.hand_over(group):
+            if not group or not self.hand_over(group):
                 return False
             keep(self.hold)
         return True
+
+    def connect(self) -> bool:
+        """Open the connection while nothing is marked: a relay that takes minutes to answer leaves no copy in doubt."""
+        if not ledger.is_anything_due():
+            return False
+        try:
+            self.connection.open()
+        except RelayRefused as error:
+            self.refused_us(error)
+            return False
+        return lanes.renew(self.hold)
 
     def hand_over(self, group: Sequence[Delivery]) -> bool:
         """Hand over a marked group and write down how each copy ended; False when the relay refuses us."""
@@ -76,19 +88,25 @@ class Shift:
         on_the_wire: int | None = None
         try:
             for copy in self.build(group):
+                if not self.connection.is_open:
+                    break  # The rest waits until there is another one.
                 on_the_wire = copy.delivery_id
                 outcomes.append(self.one(copy))
             lanes.works(self.hold)
         except RelayRefused as error:
             on_the_wire = None
-            lanes.rest(self.hold)
-            systemmail.alert("relay", "The mail relay does not take our mail", f"Copies wait, nobody is left out. It said: {error}")
+            self.refused_us(error)
             return False
         finally:
             ledger.record(self.hold, outcomes)
             ended = {outcome.delivery_id for outcome in outcomes} | {on_the_wire}
             ledger.put_back(self.hold, [delivery.pk for delivery in group if delivery.pk not in ended])
         return True
+
+    def refused_us(self, error: RelayRefused) -> None:
+        """It is not about any recipient: the lane rests, and staff are told."""
+        lanes.rest(self.hold)
+        systemmail.alert("relay", "The mail relay does not take our mail", f"Copies wait, nobody is left out. It said: {error}")
 
     def build(self, group: Sequence[Delivery]) -> list[Copy]:
         """The copies of a group that pass the gate; a post with one that does not is frozen, and its copies wait."""

@@ -49,6 +49,11 @@ def is_due() -> Q:
     return Q(state__in=Delivery.states_before(State.SENDING), next_attempt_at__lte=Now())
 
 
+def is_anything_due() -> bool:
+    """Whether a lane would find a copy to hand over now."""
+    return Delivery.objects.filter(is_due(), may_leave()).exists()
+
+
 @transaction.atomic
 def mark(hold: Hold, *, limit: int) -> list[Delivery]:
     """Mark up to ``limit`` copies as being handed over by this lane, durably, and give them with their subscriptions."""

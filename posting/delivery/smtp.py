@@ -18,6 +18,7 @@ from chamberlist.relay import Relay
 
 # RFC 5321 section 4.5.3.2, in seconds.
 GREETING_TIMEOUT, COMMAND_TIMEOUT, DATA_TIMEOUT, BLOCK_TIMEOUT, DOT_TIMEOUT = 300, 300, 120, 180, 600
+BLOCK = 16 * 1024  # Octets: one TLS record.
 IDLE = 5.0  # How often a lane that waits for a reply renews its lease.
 SERVICE_CLOSING = 421
 
@@ -76,23 +77,25 @@ class Connection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.quit()
 
-    def open(self) -> smtplib.SMTP:
-        """The open connection, made, encrypted and signed in where it is not yet; raises ``RelayRefused``."""
-        if self.smtp is None:
-            try:
-                self.smtp = self._connect()
-            except (OSError, smtplib.SMTPException) as error:
-                raise RelayRefused(redact(str(error))) from error
-        return self.smtp
+    @property
+    def is_open(self) -> bool:
+        return self.smtp is not None
+
+    def open(self) -> None:
+        """Connect, encrypt and sign in; raises ``RelayRefused``. It may take minutes (RFC 5321 section 4.5.3.2.1)."""
+        try:
+            self.smtp = self._connect()
+        except (OSError, smtplib.SMTPException) as error:
+            raise RelayRefused(redact(str(error))) from error
 
     def hand_over(self, envelope_sender: str, recipient: str, copy: bytes, *, may_finish: Callable[[], bool]) -> Verdict:
         """One transaction with one recipient. ``may_finish`` is asked immediately before the final dot; raises ``RelayRefused``.
 
         ``copy`` has CRLF line ends. A connection that fails before the dot leaves nothing behind: RelayRefused.
         """
-        smtp = self.open()
+        assert self.smtp is not None, "open it first"
         utf8 = not recipient.isascii()
-        if utf8 and not smtp.has_extn("smtputf8"):
+        if utf8 and not self.smtp.has_extn("smtputf8"):
             return Verdict("encoding")
         try:
             sender = self._command(f"MAIL FROM:<{envelope_sender}>{' SMTPUTF8 BODY=8BITMIME' if utf8 else ''}")
@@ -104,8 +107,7 @@ class Connection:
             answer = self._command("DATA", timeout=DATA_TIMEOUT)
             if answer.code != 354:
                 return self._refused("content", answer)
-            self._socket().settimeout(BLOCK_TIMEOUT)
-            smtp.send(dot_stuffed(copy))
+            self._send(dot_stuffed(copy))
         except (OSError, smtplib.SMTPServerDisconnected) as error:
             self.drop()
             raise RelayRefused(redact(str(error))) from error
@@ -113,7 +115,7 @@ class Connection:
             self.drop()  # After 354 a bare dot would be an empty mail: the only way back is to hang up.
             return Verdict("stopped")
         try:
-            smtp.send(b".\r\n")
+            self._send(b".\r\n")
             answer = self._reply(timeout=DOT_TIMEOUT)
         except (OSError, smtplib.SMTPServerDisconnected):
             self.drop()
@@ -168,20 +170,31 @@ class Connection:
     def _command(self, line: str, *, timeout: int = COMMAND_TIMEOUT) -> Reply:
         assert self.smtp is not None
         assert "\r" not in line and "\n" not in line, "a command is one line"
-        self.smtp.send(f"{line}\r\n".encode())
+        self._send(f"{line}\r\n".encode())
         return self._reply(timeout=timeout)
+
+    def _send(self, content: bytes) -> None:
+        """Block by block, so that a slow reader does not cost the lease."""
+        rest = memoryview(content)
+        while rest:
+            self._wait(writing=True, timeout=BLOCK_TIMEOUT)
+            rest = rest[self._socket().send(rest[:BLOCK]) :]
 
     def _reply(self, *, timeout: int) -> Reply:
         assert self.smtp is not None
-        deadline = time.monotonic() + timeout
-        while not select.select([self._socket()], [], [], IDLE)[0]:
-            if time.monotonic() > deadline:
-                raise TimeoutError("the server did not answer")
-            self.on_idle()
+        self._wait(writing=False, timeout=timeout)
         code, text = self.smtp.getreply()
         if code == -1:
             raise smtplib.SMTPServerDisconnected("the server's answer is no SMTP reply")
         return reply(code, text)
+
+    def _wait(self, *, writing: bool, timeout: int) -> None:
+        connection = [self._socket()]
+        deadline = time.monotonic() + timeout
+        while not any(select.select([] if writing else connection, connection if writing else [], [], IDLE)):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the server did not answer")
+            self.on_idle()
 
     def _socket(self) -> socket.socket:
         assert self.smtp is not None and self.smtp.sock is not None

@@ -3,7 +3,6 @@
 from django.conf import settings
 
 from posting.delivery import audience, closing, lanes, ledger
-from posting.models import Delivery
 
 
 def sweep() -> list[int]:
@@ -13,6 +12,4 @@ def sweep() -> list[int]:
         audience.expand(post_id)
     closing.settle()
     closing.close_posts()
-    if not Delivery.objects.filter(ledger.is_due(), ledger.may_leave()).exists():
-        return []
-    return lanes.idle(settings.DELIVERY_LANES)
+    return lanes.idle(settings.DELIVERY_LANES) if ledger.is_anything_due() else []

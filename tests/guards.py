@@ -1,0 +1,249 @@
+"""``make guards``: takes each check that keeps a promise out of a copy of the project, once, and sees a test fail."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FAILED = 1  # pytest's exit code for "tests ran, some failed"; anything else is no proof.
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A check: the promise it keeps, where it stands, what stands there without it, and the tests that must miss it."""
+
+    promise: str
+    file: str
+    check: str
+    without: str
+    tests: str
+
+
+GUARDS = (
+    Guard(
+        "P1 one recipient, one To",
+        "posting/delivery/gate.py",
+        "if to != [copy.recipient]:",
+        "if False:",
+        "tests/test_copies.py",
+    ),
+    Guard(
+        "P1 no header that reaches anybody else",
+        "posting/delivery/gate.py",
+        "if any(name.lower() in FORBIDDEN for name, _ in head):",
+        "if False:",
+        "tests/test_copies.py",
+    ),
+    Guard(
+        "P1 the gate is asked for each copy",
+        "posting/delivery/dispatch.py",
+        'problem = gate.check_copy(copy) if copy else ""',
+        'problem = ""',
+        "tests/test_dispatch.py",
+    ),
+    Guard(
+        "P1 the gate is asked for each post",
+        "posting/delivery/dispatch.py",
+        "problem = gate.check_post(compiled)",
+        'problem = ""',
+        "tests/test_dispatch.py",
+    ),
+    Guard(
+        "P1 only the accepted content is sent",
+        "posting/delivery/gate.py",
+        "if post.content_hash != post.accepted_hash:",
+        "if False:",
+        "tests/test_dispatch.py",
+    ),
+    Guard(
+        "P1 no address in a text but those allowed by name",
+        "posting/delivery/gate.py",
+        "    if strangers(post):\n",
+        "    if False:\n",
+        "tests/test_copies.py",
+    ),
+    Guard(
+        "P1 what a server says is kept without addresses",
+        "posting/delivery/smtp.py",
+        'return Reply(code, status, redact(" ".join(words[1:] if status else words))[:300])',
+        'return Reply(code, status, " ".join(words[1:] if status else words)[:300])',
+        "tests/test_smtp.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P1 a sealed address opens in its own row only",
+        "chamberlist/sealed.py",
+        "sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), place.encode())",
+        "sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), b'')",
+        "tests/test_sealed.py",
+    ),
+    Guard(
+        "P2 a copy in hand is not taken again",
+        "posting/delivery/ledger.py",
+        'select_for_update(of=("self",), skip_locked=True)[:limit])',
+        "all()[:limit])",
+        "tests/test_dispatch.py::test_many_lanes_and_many_rings_send_once",
+    ),
+    Guard(
+        "P2 a state moves by compare-and-set",
+        "chamberlist/states.py",
+        "pk__in=ids, state__in=cls.states_before(to))",
+        "pk__in=ids)",
+        "tests/test_ledger.py tests/test_states.py",
+    ),
+    Guard(
+        "P2 a lane has one holder",
+        "posting/delivery/lanes.py",
+        "filter(free, rested, number=number)",
+        "filter(rested, number=number)",
+        "tests/test_ledger.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P2 the fencing token refuses a zombie",
+        "posting/delivery/ledger.py",
+        "return Q(lane_id=hold.number, lane_token=hold.token)",
+        "return Q(lane_id=hold.number)",
+        "tests/test_ledger.py",
+    ),
+    Guard(
+        "P2 a doubt is queued again by a person only",
+        "posting/delivery/ledger.py",
+        "return mine & Q(state=State.SENDING) if outcome.state == State.QUEUED else mine",
+        "return mine",
+        "tests/test_ledger.py",
+    ),
+    Guard(
+        "P2 what a dead worker had in hand is in doubt",
+        "posting/delivery/smtp.py",
+        'return Verdict("lost")',
+        'raise RelayRefused("lost") from None',
+        "tests/test_smtp.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P2 one post is expanded once",
+        "posting/delivery/audience.py",
+        "Post.objects.select_for_update().filter(state=Post.State.ACCEPTED, ",
+        "Post.objects.select_for_update().filter(",
+        "tests/test_ledger.py",
+    ),
+    Guard(
+        "P2 a refusal of us fails nobody",
+        "posting/delivery/smtp.py",
+        "if not sender.is_good:\n                raise RelayRefused(",
+        'if not sender.is_good:\n                return self._refused("recipient", sender)\n                raise RelayRefused(',
+        "tests/test_smtp.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P3 no copy after its post's expiry",
+        "posting/delivery/ledger.py",
+        "Q(post__state=Post.State.SENDING, post__expires_at__gt=Now(), ",
+        "Q(post__state=Post.State.SENDING, ",
+        "tests/test_ledger.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P3 a post expires with its waiting copies",
+        "posting/delivery/closing.py",
+        "for post in Post.objects.filter(state__in=OVER, expires_at__lte=Now()):",
+        "for post in ():",
+        "tests/test_ledger.py",
+    ),
+    Guard(
+        "P4 the ledger is asked just before the dot",
+        "posting/delivery/smtp.py",
+        "if not may_finish():",
+        "if False:",
+        "tests/test_smtp.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P4 its answer is half a second old at most",
+        "posting/delivery/dispatch.py",
+        "if time.monotonic() - self.asked_at > FRESH:",
+        "if False:",
+        "tests/test_dispatch.py",
+    ),
+    Guard(
+        "P4 a halt stops what waits",
+        "posting/delivery/ledger.py",
+        "& ~Exists(Halt.objects.filter(halted_at__isnull=False))",
+        "",
+        "tests/test_ledger.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P4 a lease that is nearly over writes no dot",
+        "posting/delivery/dispatch.py",
+        "if self.hold.seconds_left() < MARGIN:",
+        "if False:",
+        "tests/test_dispatch.py",
+    ),
+    Guard(
+        "P5 only who is subscribed is mailed",
+        "posting/delivery/audience.py",
+        "AND s.state = %(active)s",
+        "AND %(active)s <> ''",
+        "tests/test_ledger.py",
+    ),
+    Guard(
+        "P5 who left after the expansion gets nothing",
+        "posting/delivery/ledger.py",
+        "post__expires_at__gt=Now(), subscription__state=Subscription.State.ACTIVE)",
+        "post__expires_at__gt=Now())",
+        "tests/test_ledger.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P5 a suppressed address is not mailed",
+        "posting/delivery/ledger.py",
+        "        & ~suppressed()\n",
+        "",
+        "tests/test_ledger.py tests/test_dispatch.py",
+    ),
+    Guard(
+        "P6 the same refusal three times in a row stops the post",
+        "posting/delivery/dispatch.py",
+        "if times >= SAME_REFUSALS:",
+        "if False:",
+        "tests/test_dispatch.py",
+    ),
+)
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Try each guard, or those whose promise contains one of the words given; returns the exit code."""
+    guards = [guard for guard in GUARDS if not wanted or any(word.lower() in guard.promise.lower() for word in wanted)]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "copy")
+        shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".demo", "__pycache__", ".*_cache"))
+        if run_tests(copy, sorted({name for guard in guards for name in guard.tests.split()})):
+            print("The tests fail with all guards in place: mend them first.")
+            return 1
+        missed = [guard for guard in guards if not is_missed_when_gone(copy, guard)]
+    print(f"{len(guards) - len(missed)} of {len(guards)} guards, each taken out once, made a test fail.")
+    return 1 if missed else 0
+
+
+def is_missed_when_gone(copy: Path, guard: Guard) -> bool:
+    """Whether a test fails without the guard; the copy is as it was afterwards."""
+    place = copy / guard.file
+    text = place.read_text()
+    if text.count(guard.check) != 1:
+        print(f"GONE    {guard.promise}: its check no longer stands once in {guard.file}")
+        return False
+    place.write_text(text.replace(guard.check, guard.without))
+    try:
+        failed = run_tests(copy, guard.tests.split()) == FAILED
+    finally:
+        place.write_text(text)
+    print(f"{'missed ' if failed else 'UNSEEN '} {guard.promise}", flush=True)
+    return failed
+
+
+def run_tests(copy: Path, names: Iterable[str]) -> int:
+    """pytest's exit code; the database is kept from run to run."""
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "--reuse-db", "-p", "no:cacheprovider", *names]
+    return subprocess.run(command, cwd=copy, capture_output=True, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
