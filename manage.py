@@ -1,11 +1,26 @@
 #!/usr/bin/env python
-"""Django's command line for chamberlist."""
+"""Django's command line for chamberlist; ``makekeys`` works before there is anything to configure."""
 
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-if __name__ == "__main__":
+from chamberlist import keys
+
+
+def main(arguments: list[str]) -> None:
+    """Run one command; settings that cannot be used are one sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chamberlist.settings")
-    execute_from_command_line(sys.argv)
+    if arguments[1:] == ["makekeys"]:
+        print(keys.block())
+        return
+    try:
+        execute_from_command_line(arguments)
+    except ImproperlyConfigured as error:
+        sys.exit(f"chamberlist cannot start: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,6 +1,6 @@
 """Key rings: secrets as they stand in the environment, ``id:base64url of 32 bytes``, comma-separated.
 
-The first key of a ring makes, all of them open. ``python -m chamberlist.keys`` prints fresh ones and needs no Django.
+The first key of a ring makes, all of them open. ``manage.py makekeys`` prints fresh ones and needs no settings.
 """
 
 import base64
@@ -9,6 +9,23 @@ import secrets
 from dataclasses import dataclass, field
 
 KEY_BYTES = 32
+BLOCK = """\
+# Secrets, made now. Keep them out of backups of the database: together with it they show the members.
+{secrets}
+
+# Where everything is. Change what stands in capitals.
+DATABASE_URL=postgres://chamberlist:PASSWORD@localhost:5432/chamberlist
+REDIS_URL=redis://localhost:6379/0
+SITE_URL=https://LISTS.CHAMBER.EXAMPLE
+LIST_DOMAIN=LISTS.CHAMBER.EXAMPLE
+SMTP_URL=smtp://USER:PASSWORD@SMTP.CHAMBER.EXAMPLE:587/?tls=starttls
+STATE_DIR=/var/lib/chamberlist
+
+# The Chamber, as its pages and mails name it.
+CHAMBER_NAME=THE CHAMBER OF COMMERCE
+CHAMBER_POSTAL_ADDRESS=1 HIGH STREET, TOWN
+CHAMBER_CONTACT=OFFICE@CHAMBER.EXAMPLE
+CHAMBER_COLOUR=#1d5c63"""
 SECRETS = ("ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS")
 
 
@@ -28,14 +45,14 @@ class KeyRing:
         return next(iter(self.keys.items()))
 
 
-def fresh(key_id: str = "k1") -> str:
-    """A ring of one new key, as it stands in the environment."""
-    return f"{key_id}:{base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip('=')}"
+def fresh() -> str:
+    """A ring of one new key with an id of its own, as it stands in the environment."""
+    return f"k{secrets.token_hex(3)}:{base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip('=')}"
 
 
 def parse(name: str, text: str) -> KeyRing:
     """Read the ring in variable ``name``; raises ``BadKeys`` where it is not one."""
-    advice = f"{name}: run `python -m chamberlist.keys` for a good value and keep every old key in the list."
+    advice = f"{name}: run `manage.py makekeys` for a good value and keep every old key in the list."
     keys: dict[str, bytes] = {}
     for position, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
         key_id, _, encoded = entry.partition(":")
@@ -60,5 +77,10 @@ def environment() -> dict[str, str]:
     return {"SECRET_KEY": secrets.token_urlsafe(48)} | {name: fresh() for name in SECRETS}
 
 
+def block() -> str:
+    """A complete environment block with fresh secrets."""
+    return BLOCK.format(secrets="\n".join(f"{name}={value}" for name, value in environment().items()))
+
+
 if __name__ == "__main__":
-    print("\n".join(f"{name}={value}" for name, value in environment().items()))
+    print(block())

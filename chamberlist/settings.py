@@ -57,7 +57,7 @@ def whole_number(name: str, default: int, *, low: int, high: int) -> int:
 # Secrets
 SECRET_KEY = env.str("SECRET_KEY")
 if len(SECRET_KEY) < 40 or len(set(SECRET_KEY)) < 10:
-    raise ImproperlyConfigured("SECRET_KEY is too short to be a secret; run `python -m chamberlist.keys` for a good one.")
+    raise ImproperlyConfigured("SECRET_KEY is too short to be a secret; run `manage.py makekeys` for a good one.")
 ADDRESS_KEYS = checked(lambda: keys.parse("ADDRESS_KEYS", env.str("ADDRESS_KEYS")))
 TOKEN_KEYS = checked(lambda: keys.parse("TOKEN_KEYS", env.str("TOKEN_KEYS")))
 INDEX_KEYS = checked(lambda: keys.parse("INDEX_KEYS", env.str("INDEX_KEYS")))
