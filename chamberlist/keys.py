@@ -45,9 +45,9 @@ class KeyRing:
         return next(iter(self.keys.items()))
 
 
-def fresh() -> str:
-    """A ring of one new key with an id of its own, as it stands in the environment."""
-    return f"k{secrets.token_hex(3)}:{base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip('=')}"
+def fresh(key_id: str = "") -> str:
+    """A ring of one new key, as it stands in the environment; without an id it gets one of its own."""
+    return f"{key_id or 'k' + secrets.token_hex(3)}:{base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip('=')}"
 
 
 def parse(name: str, text: str) -> KeyRing:
