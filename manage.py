@@ -6,6 +6,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 from chamberlist import keys
 
@@ -20,6 +21,8 @@ def main(arguments: list[str]) -> None:
         execute_from_command_line(arguments)
     except ImproperlyConfigured as error:
         sys.exit(f"chamberlist cannot start: {error}")
+    except OperationalError as error:
+        sys.exit(f"The database does not answer, nothing was changed. It said: {error}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ __all__ = ["ChamberlistConfig", "StaffAdminConfig", "celery_app"]
 
 class ChamberlistConfig(AppConfig):
     name = "chamberlist"
+    verbose_name = "The site"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

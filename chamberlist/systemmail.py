@@ -5,6 +5,7 @@ import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import make_msgid
 
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
@@ -145,9 +146,8 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
     content = renderer(mail.object_id)
     if content is None:
         return SystemMail.State.CANCELLED, ""
-    message = EmailMultiAlternatives(
-        content.subject, content.text, to=[content.to], headers={**AUTOMATIC, **content.headers}, connection=relay
-    )
+    headers = {"Message-ID": make_msgid(domain=settings.LIST_DOMAIN), **AUTOMATIC, **content.headers}
+    message = EmailMultiAlternatives(content.subject, content.text, to=[content.to], headers=headers, connection=relay)
     if content.html:
         message.attach_alternative(content.html, "text/html")
     assert message.recipients() == [content.to], "a mail of ours has one recipient"

@@ -9,6 +9,7 @@ from chamberlist.redaction import ADDRESS
 from chamberlist.sealed import blind_index
 
 MAX_OCTETS = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets.
+MAX_LOCAL_OCTETS = 64  # RFC 5321 section 4.5.3.1.1.
 
 
 class BadAddress(ValueError):
@@ -42,7 +43,7 @@ def parse(text: str) -> Address:
         raise BadAddress("This is not a complete mail address. It should look like name@business.example.") from None
     domain = found.ascii_domain.lower()
     sendable = f"{found.local_part}@{domain}"
-    if len(sendable.encode()) > MAX_OCTETS:
+    if len(sendable.encode()) > MAX_OCTETS or len(found.local_part.encode()) > MAX_LOCAL_OCTETS:
         raise BadAddress("This mail address is longer than mail servers accept.")
     return Address(sendable, f"{unicodedata.normalize('NFC', found.local_part.lower())}@{domain}")
 

@@ -5,4 +5,5 @@ from django.apps import AppConfig
 
 class SubscriptionsConfig(AppConfig):
     name = "subscriptions"
+    verbose_name = "Lists and members"
     default_auto_field = "django.db.models.BigAutoField"
