@@ -1,6 +1,6 @@
 """Key rings: secrets as they stand in the environment, ``id:base64url of 32 bytes``, comma-separated.
 
-The first key of a ring makes, all of them open. ``manage.py makekeys`` prints fresh ones and needs no settings.
+The first key of a ring makes, all of them open. ``manage.py makekeys`` prints fresh ones in a whole environment block, ``python -m chamberlist.keys`` them alone.
 """
 
 import base64
@@ -77,10 +77,15 @@ def environment() -> dict[str, str]:
     return {"SECRET_KEY": secrets.token_urlsafe(48)} | {name: fresh() for name in SECRETS}
 
 
+def lines() -> str:
+    """Fresh secrets, one ``NAME=value`` a line."""
+    return "\n".join(f"{name}={value}" for name, value in environment().items())
+
+
 def block() -> str:
     """A complete environment block with fresh secrets."""
-    return BLOCK.format(secrets="\n".join(f"{name}={value}" for name, value in environment().items()))
+    return BLOCK.format(secrets=lines())
 
 
 if __name__ == "__main__":
-    print(block())
+    print(lines())
