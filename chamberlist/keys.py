@@ -1,6 +1,7 @@
 """Key rings: secrets as they stand in the environment, ``id:base64url of 32 bytes``, comma-separated.
 
-The first key of a ring makes, all of them open. ``manage.py makekeys`` prints fresh ones in a whole environment block, ``python -m chamberlist.keys`` them alone.
+The first key of a ring makes, all of them open. ``manage.py makekeys`` prints fresh ones in a whole environment block;
+``python -m chamberlist.keys`` prints them alone.
 """
 
 import base64

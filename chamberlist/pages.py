@@ -3,7 +3,8 @@
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -20,6 +21,13 @@ def chamber(request: HttpRequest) -> dict[str, object]:
 def brand(request: HttpRequest) -> HttpResponse:
     """The Chamber's colour as a style sheet: a policy without inline styles needs a file of it."""
     return HttpResponse(branding.stylesheet(settings.CHAMBER.colour), content_type="text/css")
+
+
+@require_safe
+@cache_control(max_age=3600, public=True)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look by themselves on pages that name no icon: the admin, plain text."""
+    return redirect(static("chamberlist/icon.svg"))
 
 
 @require_safe

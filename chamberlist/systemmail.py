@@ -97,14 +97,20 @@ def send_due() -> int:
         return 0
     relay = get_connection()
     try:
-        relay.open()
-    except (OSError, smtplib.SMTPException) as error:
-        log.warning("The mail relay cannot be used, system mail waits: %s", redact(str(error)))
-        return 0
-    try:
+        if not _is_open(relay):
+            return 0
         return _send_round(relay)
     finally:
         relay.close()
+
+
+def _is_open(relay: BaseEmailBackend) -> bool:
+    try:
+        relay.open()
+    except (OSError, smtplib.SMTPException) as error:
+        log.warning("The mail relay cannot be used, system mail waits: %s", redact(str(error)))
+        return False
+    return True
 
 
 def _send_round(relay: BaseEmailBackend) -> int:

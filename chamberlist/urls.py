@@ -14,6 +14,7 @@ handler500 = pages.server_error
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("brand.css", pages.brand, name="brand"),
+    path("favicon.ico", pages.favicon),
     path("healthz", pages.healthz, name="healthz"),
     path("", include("subscriptions.urls")),
     path("", include("posting.urls")),
