@@ -3,8 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 
 from chamberlist.adminpages import VerbAdmin
 from posting.delivery import copies, gate, ledger
@@ -49,10 +52,7 @@ class SenderAdmin(VerbAdmin):
     list_display = ("name", "contact_address", "password_issued_at", "may_post")
     filter_vertical = ()
     change_form_template = "admin/posting/sender/change_form.html"
-    verbs = {
-        "issue": "The old password and every sign-in with it have ended.",
-        "revoke": "This sender can post no longer.",
-    }
+    verbs = {"revoke": "This sender can post no longer."}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("posting.add_sender")
@@ -78,28 +78,41 @@ class SenderAdmin(VerbAdmin):
 
     def save_model(self, request: HttpRequest, obj: Sender, form: forms.ModelForm[Sender], change: bool) -> None:
         if change:
-            super().save_model(request, obj, form, change)
+            obj.save(update_fields=["name", "posts_a_month"])  # Never a password that was issued since the page was opened.
             return
         contact = form.cleaned_data["contact"]
-        lists = list(form.cleaned_data["lists"])
-        sender, password = senders.approve(contact, name=obj.name, lists=lists, by=request.user.get_username())
+        lists, posts_a_month = list(form.cleaned_data["lists"]), obj.posts_a_month
+        sender, _ = senders.approve(contact, name=obj.name, lists=lists, by=request.user.get_username())
+        Sender.objects.filter(pk=sender.pk).update(posts_a_month=posts_a_month)
         obj.pk = sender.pk
         obj.refresh_from_db()
-        self.show(request, password)
 
-    def issue(self, request: HttpRequest, sender: Sender) -> str:
-        """A new password, shown once."""
-        self.show(request, senders.issue_password(sender, by=request.user.get_username()))
-        return ""
+    def response_add(self, request: HttpRequest, obj: Sender, post_url_continue: str | None = None) -> HttpResponse:
+        return self.issue(request, obj)
+
+    def do(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        if verb != "issue":
+            return super().do(request, pk, verb)
+        if not self.may(request):
+            raise PermissionDenied
+        return self.issue(request, get_object_or_404(Sender, pk=pk))
+
+    def issue(self, request: HttpRequest, sender: Sender) -> HttpResponse:
+        """A new password, on the page that answers: a redirect would keep it in the session, which is in the database."""
+        password = senders.issue_password(sender, by=request.user.get_username())
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"A new password for {sender.name}",
+            "opts": self.opts,
+            "sender": sender,
+            "password": password,
+        }
+        return TemplateResponse(request, "admin/posting/sender/password.html", context)
 
     def revoke(self, request: HttpRequest, sender: Sender) -> str:
         """No password any longer."""
         senders.revoke(sender, by=request.user.get_username())
         return ""
-
-    def show(self, request: HttpRequest, password: str) -> None:
-        """Once: it is kept nowhere."""
-        messages.warning(request, f"The password is {password} . It is shown only now; hand it over by telephone or in person.")
 
 
 @admin.register(Post)

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from posting.models import Sender
-from posting.submission.submission import MAX_BODY
+from posting.submission.reading import MAX_BODY
 from subscriptions.models import MailingList
 
 

@@ -18,7 +18,7 @@ from posting.delivery import copies, ledger
 from posting.forms import PostForm, SignInForm
 from posting.models import Delivery, Post, Sender
 from posting.submission import senders, submission
-from posting.submission.submission import MAX_BODY
+from posting.submission.reading import MAX_BODY
 
 P = ParamSpec("P")
 SESSION_KEY = "sender"
@@ -152,7 +152,7 @@ def submit(request: HttpRequest, sender: Sender, pk: int) -> HttpResponse:
     """Hand the draft to the Chamber."""
     post = get_object_or_404(sender.posts, pk=pk)
     problem = submission.submit(post, content_hash=request.POST.get("content_hash", ""))
-    return _answer(request, post, problem, "Your message is with the Chamber.")
+    return _answer(request, post, problem and f"{problem} Your text is kept.", "Your message is with the Chamber.")
 
 
 @require_POST

@@ -113,8 +113,8 @@ def ask_to_resume(handle: UUID) -> None:
 
 @transaction.atomic
 def resume(handle: UUID, *, how: str) -> Subscription | None:
-    """End a pause."""
-    subscription = _locked(Q(handle=handle))
+    """End a pause. Nothing else: who has left and was asked again becomes a subscriber by the confirmation alone."""
+    subscription = _locked(Q(handle=handle, state=State.PAUSED))
     if subscription is None or not subscription.advance(State.ACTIVE, paused_until=None):
         return None
     consent.record(subscription, Kind.RESUMED, how=how)

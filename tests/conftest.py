@@ -31,6 +31,13 @@ def quick_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["tests.hashers.QuickArgon2"]
 
 
+@pytest.fixture(autouse=True)
+def plain_static_names(settings: Any) -> None:
+    """Pages without ``collectstatic``: the names of files are not those with a hash in them."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
 @pytest.fixture
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
     """What the bell rang for, instead of a broker."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from chamberlist import audit, bell, systemmail
 from chamberlist.clock import Now
@@ -14,7 +16,14 @@ from posting.models.post import LIFE
 State = Post.State
 HELD_DAYS = 14
 MOVED_ON = "Somebody else was quicker, or it has moved on: it is “{state}” by now. Nothing was changed."
-NOT_ACCEPTED = {"accepted_at": None, "accepted_by": "", "accepted_hash": "", "starts_at": None, "expires_at": None}
+NOT_ACCEPTED: dict[str, Any] = {
+    "accepted_at": None,
+    "accepted_by": "",
+    "accepted_hash": "",
+    "allowed_addresses": [],
+    "starts_at": None,
+    "expires_at": None,
+}
 
 
 @transaction.atomic
@@ -24,6 +33,8 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
     ``content_hash`` is that of the content which the moderator saw; ``allow`` the addresses in it that they allow by name.
     """
     post = Post.objects.select_for_update(of=("self",)).select_related("mailing_list", "sender").get(pk=post.pk)
+    if post.state != State.HELD:  # The table also leads from FROZEN to ACCEPTED: that is to go on, not to accept anew.
+        return _moved_on(post)
     if post.content_hash != content_hash:
         return "Its text has changed since you read it. Please read it again."
     post.allowed_addresses = sorted({*allow} & {*gate.strangers(post)})
@@ -39,8 +50,7 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
         "starts_at": Now() + wait,
         "expires_at": Now() + LIFE,
     }
-    if not post.advance(State.ACCEPTED, **accepted):
-        return _moved_on(post)
+    post.advance(State.ACCEPTED, **accepted)
     audit.record(by, "accept", post)
     bell.ring("posting.tasks.sweep", delay=wait.total_seconds())
     return ""
@@ -71,7 +81,8 @@ def discard(post: Post, *, by: str) -> str:
 @transaction.atomic
 def undo(post: Post, *, by: str) -> str:
     """Take an acceptance back before the first copy."""
-    if not post.advance(State.HELD, **NOT_ACCEPTED):
+    accepted = Q(state=State.ACCEPTED)  # The table also leads from DRAFT to HELD: that is the author's.
+    if not Post.advance_many([post.pk], State.HELD, where=accepted, **NOT_ACCEPTED):
         return _moved_on(post)
     audit.record(by, "undo", post)
     return ""
@@ -102,7 +113,8 @@ def thaw(post: Post, *, by: str, reason: str) -> str:
     if not reason.strip():
         return "Please write why it may go on: it is kept in the audit trail."
     to = State.ACCEPTED if post.audience is None else State.SENDING
-    if not post.advance(to, frozen_reason=""):
+    frozen = Q(state=State.FROZEN)  # The table also leads from HELD to ACCEPTED: that is to accept.
+    if not Post.advance_many([post.pk], to, where=frozen, frozen_reason=""):
         return _moved_on(post)
     audit.record(by, "let go on", post, reason=reason)
     bell.ring("posting.tasks.sweep")

@@ -7,6 +7,7 @@ from posting.models import Post
 from subscriptions.models import MailingList
 
 Rule = Callable[[Post], str]
+BY_RULES = "the rules"  # Who accepted what no rule held.
 
 
 def everything_is_moderated(post: Post) -> str:
@@ -20,7 +21,8 @@ def first_by_sender(post: Post) -> str:
     """A sender whom staff have never accepted, on lists that ask for that."""
     if post.mailing_list.moderation != MailingList.Moderation.FIRST:
         return ""
-    if post.sender.posts.filter(state__in=(Post.State.SENDING, Post.State.DONE)).exists():
+    accepted = post.sender.posts.filter(state__in=(Post.State.SENDING, Post.State.DONE)).exclude(accepted_by=BY_RULES)
+    if accepted.exists():
         return ""
     return "The Chamber reads a sender's first message."
 

@@ -7,6 +7,9 @@ from uuid import UUID, uuid5
 
 NAMESPACE = UUID("5f0c1c5e-0d4b-4f0e-8d0b-6a4f7f1a2c11")
 MAX_SUBJECT = 200
+MAX_BODY = 50_000
+# Postgres takes no NUL, UTF-8 no surrogate, and nobody reads the rest.
+UNPRINTABLE = {*range(32), *range(127, 160), *range(0xD800, 0xE000)} - {ord("\n"), ord("\t")}
 
 
 class BadMessage(ValueError):
@@ -29,9 +32,9 @@ def read(raw: bytes) -> Written:
     try:
         message = message_from_bytes(raw, policy=policy.default)
         assert isinstance(message, EmailMessage)
-        subject = " ".join(str(message["Subject"] or "").split())
+        subject = _cleaned(" ".join(str(message["Subject"] or "").split()))
         part = message.get_body(preferencelist=("plain",))
-        body = part.get_content() if part is not None else ""
+        body = _cleaned(part.get_content()).strip() if part is not None else ""
         identity = str(message["Message-ID"] or "").strip()
     except (LookupError, ValueError, RecursionError):
         raise BadMessage("The message cannot be read. Send it as plain text in UTF-8. Nothing was submitted.") from None
@@ -41,6 +44,12 @@ def read(raw: bytes) -> Written:
         raise BadMessage(
             f"The subject is longer than {MAX_SUBJECT} characters. Shorten it and send it again. Nothing was submitted."
         )
-    if not body.strip():
+    if not body:
         raise BadMessage("The message has no plain text. Write it as plain text and send it again. Nothing was submitted.")
-    return Written(subject, body.replace("\r\n", "\n").strip(), uuid5(NAMESPACE, identity or raw.decode("latin-1")))
+    if len(body) > MAX_BODY:
+        raise BadMessage(f"The text is longer than {MAX_BODY:,} characters. Shorten it and send it again. Nothing was submitted.")
+    return Written(subject, body, uuid5(NAMESPACE, identity or raw.decode("latin-1")))
+
+
+def _cleaned(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(dict.fromkeys(UNPRINTABLE))

@@ -12,14 +12,16 @@ from posting.moderation import moderation, rules
 from subscriptions.models import MailingList
 
 State = Post.State
-MAX_BODY = 50_000
 
 
 @transaction.atomic
 def write(sender: Sender, mailing_list: MailingList, *, subject: str, body: str, key: UUID) -> Post:
-    """A new draft; the one that is there where the same form was sent twice."""
+    """A new draft; the one that is there where the same form was sent twice, with the text of the last."""
     text = {"mailing_list": mailing_list, "subject": " ".join(subject.split()), "body": body.strip()}
-    post, _ = Post.objects.get_or_create(sender=sender, submission_key=key, defaults=text)
+    post, is_new = Post.objects.get_or_create(sender=sender, submission_key=key, defaults=text)
+    if not is_new:  # Perhaps changed after a step back in the browser.
+        Post.objects.filter(pk=post.pk, state=State.DRAFT).update(**text)
+        post.refresh_from_db()
     return post
 
 
@@ -35,22 +37,24 @@ def rewrite(post: Post, mailing_list: MailingList, *, subject: str, body: str) -
 @transaction.atomic
 def submit(post: Post, *, content_hash: str) -> str:
     """Hand a draft to the Chamber: HELD with its reasons, or accepted where no rule holds it."""
-    post = Post.objects.select_for_update(of=("self",)).select_related("sender", "mailing_list").get(pk=post.pk)
+    # The sender's row is locked as well: two posts at once count one after the other.
+    post = Post.objects.select_for_update(of=("self", "sender")).select_related("sender", "mailing_list").get(pk=post.pk)
+    if post.state in (State.HELD, State.ACCEPTED, State.SENDING, State.DONE, State.FROZEN):
+        return ""  # Submitted before: a double click is one post.
+    if post.state != State.DRAFT:
+        return f"It is “{post.get_state_display()}” by now, so it was not submitted. Please write a new message."
     if post.content_hash != content_hash:
         return "The text has changed since this page was opened. Please look at it again."
     if not post.sender.lists.filter(pk=post.mailing_list_id).exists():
-        return "You may not post to this list any longer; please ask the Chamber. Your draft is kept."
+        return "You may not post to this list; please ask the Chamber."
     if _submitted_this_month(post.sender) >= post.sender.posts_a_month:
-        return (
-            f"You have submitted {post.sender.posts_a_month} messages in the last 30 days, which is your limit. Your draft is kept."
-        )
+        return f"Your limit is {post.sender.posts_a_month} messages in 30 days, and you have submitted as many."
     reasons = rules.reasons(post)
-    if not post.advance(State.HELD, reasons=reasons, submitted_at=Now()):
-        return ""  # Submitted before: a double click is one post.
+    post.advance(State.HELD, reasons=reasons, submitted_at=Now())
     if reasons:
         systemmail.queue("post_waiting", post.pk)
         return ""
-    return moderation.accept(post, content_hash=content_hash, by="the rules")
+    return moderation.accept(post, content_hash=content_hash, by=rules.BY_RULES)
 
 
 @transaction.atomic

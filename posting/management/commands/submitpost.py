@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from posting.submission import reading, senders, submission
 from posting.submission.reading import BadMessage
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("slug", help="the list")
         parser.add_argument("--from", dest="address", required=True, help="the sender's contact address")
 
+    @transaction.atomic  # A sentence takes the draft back: bad input changes nothing.
     def handle(self, *, slug: str, address: str, **options: object) -> None:
         mailing_list = MailingList.objects.filter(slug=slug).first()
         if mailing_list is None:
@@ -35,5 +37,5 @@ class Command(BaseCommand):
         post = submission.write(sender, mailing_list, subject=written.subject, body=written.body, key=written.key)
         problem = submission.submit(post, content_hash=post.content_hash)
         if problem:
-            raise CommandError(f"Post {post.pk} was not submitted: {problem}")
+            raise CommandError(f"{problem} Nothing was submitted.")
         self.stdout.write(str(post.pk))

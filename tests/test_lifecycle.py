@@ -1,0 +1,372 @@
+"""What can happen to a consent, and how often a person is asked."""
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from chamberlist.clock import now
+from chamberlist.models import SystemMail
+from subscriptions import addresses, consent, lifecycle, requests
+from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
+from tests import builders
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+State, Kind = Subscription.State, ConsentEvent.Kind
+ANNE = addresses.parse("anne@bakery.example")
+
+
+@pytest.fixture
+def promotions() -> MailingList:
+    return builders.a_list()
+
+
+def asked(mailing_list: MailingList) -> Subscription:
+    assert lifecycle.sign_up(mailing_list, ANNE, how="form")
+    return mailing_list.subscriptions.get()
+
+
+def link_of(subscription: Subscription) -> uuid.UUID:
+    assert subscription.confirmation is not None
+    return subscription.confirmation
+
+
+def a_day_passes(days: float = 1.1) -> None:
+    for mail in SystemMail.objects.all():
+        builders.later(mail, "created_at", timedelta(days=days))
+    seconds = int(days * 86400)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # A table with checks to come cannot be altered.
+    builders.rewrite_append_only(
+        "subscriptions_consentevent", "UPDATE subscriptions_consentevent SET at = at - %s * interval '1 second'", seconds
+    )
+
+
+def kinds() -> list[str]:
+    return list(ConsentEvent.objects.values_list("kind", flat=True))
+
+
+def test_who_asks_is_asked_back_and_not_subscribed(promotions: MailingList):
+    anne = asked(promotions)
+    assert (anne.state, anne.confirmed_at) == (State.PENDING, None)
+    assert list(SystemMail.objects.values_list("purpose", "object_id")) == [("confirmation", anne.pk)]
+    assert kinds() == [Kind.REQUESTED]
+
+
+def test_the_button_subscribes_once_and_keeps_the_proof(promotions: MailingList):
+    anne = asked(promotions)
+    link = link_of(anne)
+    confirmed = lifecycle.confirm(link)
+    assert confirmed is not None
+    assert (confirmed.state, confirmed.confirmation) == (State.ACTIVE, None)
+    assert confirmed.confirmed_at is not None
+    assert abs(confirmed.confirmed_at - now()) < timedelta(minutes=1)
+    assert lifecycle.confirm(link) is None
+    assert kinds() == [Kind.REQUESTED, Kind.CONFIRMED]
+    proof = ConsentEvent.objects.get(kind=Kind.CONFIRMED)
+    assert bytes(proof.address_hash) == ANNE.hash
+    assert proof.wording == consent.wording(promotions).version
+
+
+def test_a_link_that_nobody_was_given_confirms_nothing(promotions: MailingList):
+    asked(promotions)
+    assert lifecycle.confirm(uuid.uuid4()) is None
+    assert lifecycle.asked(uuid.uuid4()) is None
+
+
+def test_a_link_stops_working_after_14_days_even_if_no_sweep_ran(promotions: MailingList):
+    anne = asked(promotions)
+    builders.later(anne, "asked_at", timedelta(days=13, hours=23))
+    assert lifecycle.asked(link_of(anne)) == anne
+    builders.later(anne, "asked_at", timedelta(hours=2))
+    assert lifecycle.asked(link_of(anne)) is None
+    assert lifecycle.confirm(link_of(anne)) is None
+
+
+def test_a_second_question_ends_the_first_link(promotions: MailingList):
+    first = link_of(asked(promotions))
+    a_day_passes()
+    assert lifecycle.sign_up(promotions, ANNE, how="form")
+    assert lifecycle.confirm(first) is None
+    assert lifecycle.confirm(link_of(promotions.subscriptions.get())) is not None
+
+
+def test_an_address_is_asked_once_a_day_and_three_times_in_thirty_days(promotions: MailingList):
+    outcomes = []
+    for _ in range(5):
+        outcomes += [lifecycle.sign_up(promotions, ANNE, how="form"), lifecycle.sign_up(promotions, ANNE, how="form")]
+        a_day_passes()
+    assert outcomes == [True, False] * 3 + [False] * 4
+    assert SystemMail.objects.count() == 3
+    a_day_passes(30)
+    assert lifecycle.sign_up(promotions, ANNE, how="form")
+
+
+def test_the_cap_counts_an_address_over_all_lists_and_keeps_nothing_of_what_it_refuses(promotions: MailingList):
+    asked(promotions)
+    news = builders.a_list("news")
+    assert not lifecycle.sign_up(news, ANNE, how="form")
+    assert not news.subscriptions.exists()
+    assert SystemMail.objects.count() == 1
+
+
+def test_who_has_answered_may_ask_for_another_list_at_once(promotions: MailingList):
+    lifecycle.confirm(link_of(asked(promotions)))
+    assert lifecycle.sign_up(builders.a_list("news"), ANNE, how="form")
+
+
+def test_one_address_does_not_use_up_another_s_questions(promotions: MailingList):
+    asked(promotions)
+    assert lifecycle.sign_up(promotions, addresses.parse("bob@butcher.example"), how="form")
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.PAUSED])
+def test_a_member_who_asks_again_is_told_and_stays_as_they_are(promotions: MailingList, state: str):
+    anne = builders.a_member(promotions)
+    if state == State.PAUSED:
+        lifecycle.pause(anne.handle, days=14)
+    assert lifecycle.sign_up(promotions, ANNE, how="form")
+    assert not lifecycle.sign_up(promotions, ANNE, how="form")
+    anne.refresh_from_db()
+    assert anne.state == state
+    assert list(SystemMail.objects.values_list("purpose", flat=True)) == ["already"]
+
+
+def test_not_me_forgets_a_stranger_s_address_and_suppresses_its_hash(promotions: MailingList):
+    link = link_of(asked(promotions))
+    lifecycle.disown(link)
+    lifecycle.disown(link)
+    assert not Subscription.objects.exists()
+    assert [(bytes(row.address_hash), row.mailing_list, row.reason) for row in Suppression.objects.all()] == [
+        (ANNE.hash, promotions, "objection")
+    ]
+    assert kinds() == [Kind.REQUESTED, Kind.DISOWNED]
+    assert lifecycle.is_suppressed(ANNE.hash, promotions)
+    assert not lifecycle.is_suppressed(ANNE.hash, builders.a_list("news"))
+
+
+def test_after_not_me_an_address_is_asked_once_in_thirty_days(promotions: MailingList):
+    lifecycle.disown(link_of(asked(promotions)))
+    assert lifecycle.sign_up(promotions, ANNE, how="form")
+    for _ in range(9):
+        a_day_passes(3)
+        assert not lifecycle.sign_up(promotions, ANNE, how="form")
+    a_day_passes(4)
+    assert lifecycle.sign_up(promotions, ANNE, how="form")
+
+
+def test_not_me_of_somebody_who_was_a_member_leaves_them_as_left(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.unsubscribe(anne.handle, how="page")
+    lifecycle.disown(link_of(asked(promotions)))
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+    assert lifecycle.is_suppressed(ANNE.hash, promotions)
+
+
+def test_confirming_lifts_what_suppressed_the_address_here_and_everywhere(promotions: MailingList):
+    news = builders.a_list("news")
+    for scope in (promotions, None, news):
+        lifecycle.suppress(ANNE.hash, scope, Suppression.Reason.BOUNCE)
+    lifecycle.confirm(link_of(asked(promotions)))
+    assert list(Suppression.objects.values_list("mailing_list", flat=True)) == [news.pk]
+    assert not lifecycle.is_suppressed(ANNE.hash, promotions)
+
+
+def test_being_suppressed_twice_keeps_the_first_reason(promotions: MailingList):
+    lifecycle.suppress(ANNE.hash, promotions, Suppression.Reason.COMPLAINT)
+    lifecycle.suppress(ANNE.hash, promotions, Suppression.Reason.BOUNCE)
+    assert Suppression.objects.get().reason == "complaint"
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.ACTIVE, State.PAUSED, State.SUSPENDED])
+def test_leaving_works_from_every_state_and_once(promotions: MailingList, state: str):
+    if state == State.PENDING:
+        anne = asked(promotions)
+    else:
+        anne = builders.a_member(promotions)
+        if state == State.PAUSED:
+            lifecycle.pause(anne.handle, days=14)
+        if state == State.SUSPENDED:
+            anne.advance(State.SUSPENDED)
+    assert lifecycle.unsubscribe(anne.handle, how="one-click")
+    assert not lifecycle.unsubscribe(anne.handle, how="one-click")
+    anne.refresh_from_db()
+    assert (anne.state, anne.confirmation, anne.paused_until) == (State.UNSUBSCRIBED, None, None)
+    assert anne.left_at is not None
+    assert kinds().count(Kind.LEFT) == 1
+
+
+def test_an_erased_row_s_handle_does_nothing(promotions: MailingList):
+    gone = uuid.uuid4()
+    assert not lifecycle.unsubscribe(gone, how="page")
+    assert lifecycle.pause(gone, days=14) is None
+    assert lifecycle.resume(gone, how="page") is None
+    lifecycle.rejoin(gone)
+    lifecycle.ask_to_resume(gone)
+    lifecycle.lapse(1)
+    assert not SystemMail.objects.exists()
+
+
+def test_who_left_by_mistake_is_asked_and_comes_back_by_confirming_alone(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.rejoin(anne.handle)
+    assert not SystemMail.objects.exists()  # Had not left.
+    lifecycle.unsubscribe(anne.handle, how="page")
+    lifecycle.rejoin(anne.handle)
+    lifecycle.rejoin(anne.handle)
+    anne.refresh_from_db()
+    assert anne.state == State.PENDING
+    assert SystemMail.objects.count() == 1
+    lifecycle.confirm(link_of(anne))
+    anne.refresh_from_db()
+    assert (anne.state, anne.left_at) == (State.ACTIVE, None)
+
+
+def test_a_holder_of_a_forwarded_copy_cannot_have_its_reader_mailed_again_and_again(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.unsubscribe(anne.handle, how="page")
+    for _ in range(6):
+        lifecycle.rejoin(anne.handle)
+        anne.refresh_from_db()
+        lifecycle.unsubscribe(anne.handle, how="page")
+        a_day_passes()
+    assert SystemMail.objects.count() == lifecycle.MAILS_IN_30_DAYS
+
+
+def test_a_pause_ends_by_itself_and_not_before(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    paused = lifecycle.pause(anne.handle, days=14)
+    assert paused is not None
+    assert paused.paused_until is not None
+    assert timedelta(days=13, hours=23) < paused.paused_until - now() <= timedelta(days=14)
+    assert lifecycle.pause(anne.handle, days=90) is None
+    lifecycle.sweep()
+    anne.refresh_from_db()
+    assert anne.state == State.PAUSED
+    builders.later(anne, "paused_until", timedelta(days=15))
+    lifecycle.sweep()
+    anne.refresh_from_db()
+    assert (anne.state, anne.paused_until) == (State.ACTIVE, None)
+    assert kinds() == [Kind.IMPORTED, Kind.PAUSED, Kind.RESUMED]
+
+
+def test_a_pause_ends_by_the_mailed_link_which_is_asked_for_once_a_day(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.ask_to_resume(anne.handle)
+    assert not SystemMail.objects.exists()  # Not paused.
+    lifecycle.pause(anne.handle, days=14)
+    lifecycle.ask_to_resume(anne.handle)
+    lifecycle.ask_to_resume(anne.handle)
+    assert list(SystemMail.objects.values_list("purpose", flat=True)) == ["resume"]
+    resumed = lifecycle.resume(anne.handle, how="mailed link")
+    assert resumed is not None
+    assert resumed.state == State.ACTIVE
+    assert lifecycle.resume(anne.handle, how="mailed link") is None
+
+
+def test_leaving_during_a_pause_is_not_undone_by_its_end(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.pause(anne.handle, days=14)
+    lifecycle.unsubscribe(anne.handle, how="page")
+    lifecycle.sweep()
+    assert lifecycle.resume(anne.handle, how="mailed link") is None
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+
+
+def test_what_nobody_confirmed_is_forgotten_after_14_days(promotions: MailingList):
+    anne = asked(promotions)
+    builders.later(anne, "asked_at", timedelta(days=13, hours=23))
+    lifecycle.sweep()
+    assert Subscription.objects.exists()
+    builders.later(anne, "asked_at", timedelta(hours=2))
+    lifecycle.sweep()
+    assert not Subscription.objects.exists()
+    assert not ConsentEvent.objects.exists()
+
+
+def test_a_former_member_who_does_not_confirm_has_left_as_before(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.unsubscribe(anne.handle, how="page")
+    anne = asked(promotions)
+    builders.later(anne, "asked_at", timedelta(days=15))
+    lifecycle.sweep()
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+    assert kinds() == [Kind.IMPORTED, Kind.LEFT, Kind.REQUESTED, Kind.LAPSED]
+
+
+def test_what_was_confirmed_a_moment_before_the_sweep_reaches_it_stays(promotions: MailingList):
+    anne = asked(promotions)
+    lifecycle.confirm(link_of(anne))
+    lifecycle.lapse(anne.pk)
+    anne.refresh_from_db()
+    assert anne.state == State.ACTIVE
+    assert kinds() == [Kind.REQUESTED, Kind.CONFIRMED]
+
+
+def test_a_typed_request_waits_sealed_and_is_taken_once(promotions: MailingList, rung):
+    requests.receive(promotions, ANNE)
+    requests.receive(promotions, ANNE)
+    waiting = SubscriptionRequest.objects.first()
+    assert waiting is not None
+    assert "anne" not in waiting.sealed_address
+    assert waiting.address == "anne@bakery.example"
+    assert not Subscription.objects.exists()
+    assert requests.take() == 2
+    assert requests.take() == 0
+    assert Subscription.objects.count() == SystemMail.objects.count() == 1
+    assert not SubscriptionRequest.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_requests_at_the_same_moment_make_one_subscription_and_one_mail():
+    promotions = builders.a_list()
+    start = threading.Barrier(4)
+    outcomes: list[bool] = []
+
+    def sign_up() -> None:
+        try:
+            start.wait(10)
+            outcomes.append(lifecycle.sign_up(promotions, ANNE, how="form"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=sign_up) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == [False, False, False, True]
+    assert Subscription.objects.count() == SystemMail.objects.count() == 1
+
+
+def test_names_show_numbers_and_no_address(promotions: MailingList):
+    anne = asked(promotions)
+    requests.receive(promotions, ANNE)
+    lifecycle.suppress(ANNE.hash, None, Suppression.Reason.BOUNCE)
+    rows = [
+        anne,
+        SubscriptionRequest.objects.get(),
+        Suppression.objects.get(),
+        ConsentEvent.objects.get(),
+        SystemMail.objects.get(),
+    ]
+    for row in rows:
+        assert str(row.pk) in str(row)
+        assert "bakery" not in f"{row!s}{row!r}"
+    assert promotions.list_id == "promotions.lists.chamber.example"
+    assert promotions.address == "promotions@lists.chamber.example"
+    assert str(promotions) == "Promotions"
+
+
+def test_an_old_link_to_end_a_pause_does_not_confirm_for_somebody_who_was_asked_again(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.unsubscribe(anne.handle, how="page")
+    asked(promotions)
+    assert lifecycle.resume(anne.handle, how="mailed link") is None
+    anne.refresh_from_db()
+    assert anne.state == State.PENDING

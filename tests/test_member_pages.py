@@ -1,0 +1,421 @@
+"""The members' pages: they work, they refuse, they tell a stranger nothing, and a GET is harmless."""
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from chamberlist import keys, tokens
+from chamberlist.models import SystemMail, ThrottleCounter
+from subscriptions import addresses, lifecycle, mails, requests, views
+from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
+from tests import builders
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+State = Subscription.State
+TOKEN_PAGES = ("confirm", "leave", "undo_leave", "choose", "resume")
+PURPOSES = {"undo_leave": "undo"}
+SUBSCRIBE = "/lists/promotions/"
+
+
+@pytest.fixture
+def promotions() -> MailingList:
+    return builders.a_list()
+
+
+@pytest.fixture
+def anne(promotions: MailingList) -> Subscription:
+    return builders.a_member(promotions)
+
+
+def page_of(view: str, handle: uuid.UUID, **lifetime: timedelta) -> str:
+    return reverse(view, args=[tokens.make(PURPOSES.get(view, view), handle, **lifetime)])
+
+
+def words(response: Any) -> str:
+    """The page without the one value that differs each time: the form's own token."""
+    return re.sub(r'(name="csrfmiddlewaretoken" value=")\w+', r"\1", response.content.decode())
+
+
+def everything() -> list[Any]:
+    """All that a page could change, as values."""
+    tables = (Subscription, SubscriptionRequest, Suppression, ConsentEvent, SystemMail, MailingList)
+    return [list(table.objects.order_by("pk").values()) for table in tables]
+
+
+def test_the_first_page_names_the_lists_and_their_pages(client: Client, promotions: MailingList):
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "Promotions" in words(page)
+    assert f'href="{SUBSCRIBE}"' in words(page)
+
+
+def test_the_subscribe_page_shows_what_one_agrees_to(client: Client, promotions: MailingList):
+    page = client.get(SUBSCRIBE)
+    assert page.status_code == 200
+    assert "You agree to get messages" in words(page)
+    assert client.get("/lists/none/").status_code == client.get("/lists/none/sent/").status_code == 404
+    assert client.post("/lists/none/", {"email": "anne@bakery.example"}).status_code == 404
+    assert client.delete(SUBSCRIBE).status_code == 405
+    assert client.post("/").status_code == 405
+
+
+def test_a_typed_address_is_written_down_and_read_by_a_worker(
+    client: Client, promotions: MailingList, rung, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        response = client.post(SUBSCRIBE, {"email": " Anne@Bakery.example"})
+    assert (response.status_code, response["Location"]) == (302, "/lists/promotions/sent/")
+    assert rung == [("subscriptions.tasks.take_requests", ())]
+    assert SubscriptionRequest.objects.get().address == "Anne@bakery.example"
+    assert not Subscription.objects.exists()
+    sent = client.get(response["Location"])
+    assert sent.status_code == 200
+    assert "anne" not in words(sent).lower()
+
+
+@pytest.mark.parametrize("typed", ["", "anne", "anne@", "a@b c.example", "x" * 400 + "@bakery.example"])
+def test_what_is_no_address_is_said_beside_the_field_and_kept_there(client: Client, promotions: MailingList, typed: str):
+    response = client.post(SUBSCRIBE, {"email": typed})
+    assert response.status_code == 422
+    page = words(response)
+    assert 'aria-invalid="true"' in page
+    assert f'value="{typed}"' in page or not typed
+    assert not SubscriptionRequest.objects.exists()
+
+
+def test_a_robot_is_thanked_and_nothing_is_kept(client: Client, promotions: MailingList):
+    response = client.post(SUBSCRIBE, {"email": "anne@bakery.example", "website": "https://spam.example"})
+    assert (response.status_code, response["Location"]) == (302, "/lists/promotions/sent/")
+    assert not SubscriptionRequest.objects.exists()
+
+
+def test_the_form_of_another_site_is_refused(promotions: MailingList):
+    response = Client(enforce_csrf_checks=True).post(SUBSCRIBE, {"email": "anne@bakery.example"})
+    assert response.status_code == 403
+    assert not SubscriptionRequest.objects.exists()
+
+
+def test_one_network_signs_up_so_many_an_hour(client: Client, promotions: MailingList):
+    client.post(SUBSCRIBE, {"email": "anne@bakery.example"})
+    ThrottleCounter.objects.update(hits=views.REQUESTS_AN_HOUR)
+    refused = client.post(SUBSCRIBE, {"email": "bob@butcher.example"})
+    assert (refused.status_code, refused["Retry-After"]) == (429, "3600")
+    assert SubscriptionRequest.objects.count() == 1
+    assert client.get(SUBSCRIBE).status_code == 200
+    assert client.post(SUBSCRIBE, {"email": "bob@butcher.example"}, REMOTE_ADDR="203.0.113.7").status_code == 302
+
+
+def stranger(mailing_list: MailingList) -> None:
+    """Nobody knows the address."""
+
+
+def pending(mailing_list: MailingList) -> None:
+    assert lifecycle.sign_up(mailing_list, addresses.parse("anne@bakery.example"), how="form")
+
+
+def active(mailing_list: MailingList) -> Subscription:
+    return builders.a_member(mailing_list)
+
+
+def paused(mailing_list: MailingList) -> None:
+    assert lifecycle.pause(active(mailing_list).handle, days=14)
+
+
+def left(mailing_list: MailingList) -> None:
+    assert lifecycle.unsubscribe(active(mailing_list).handle, how="page")
+
+
+def suspended(mailing_list: MailingList) -> None:
+    assert active(mailing_list).advance(State.SUSPENDED)
+
+
+def suppressed(mailing_list: MailingList) -> None:
+    lifecycle.suppress(addresses.parse("anne@bakery.example").hash, None, Suppression.Reason.COMPLAINT)
+
+
+def disowned(mailing_list: MailingList) -> None:
+    pending(mailing_list)
+    link = mailing_list.subscriptions.get().confirmation
+    assert link is not None
+    lifecycle.disown(link)
+
+
+PEOPLE: list[Callable[[MailingList], object]] = [pending, active, paused, left, suspended, suppressed, disowned]
+
+
+def answer_to(mailing_list: MailingList, who: Callable[[MailingList], object]) -> tuple[Any, ...]:
+    """All that somebody who types the address can see: bytes, status, headers, cookies, and the work that was done."""
+    who(mailing_list)
+    client = Client()
+    seen: list[Any] = []
+    steps: tuple[Callable[[], Any], ...] = (
+        lambda: client.get(SUBSCRIBE),
+        lambda: client.post(SUBSCRIBE, {"email": "anne@bakery.example"}),
+        lambda: client.get("/lists/promotions/sent/"),
+        lambda: client.post(SUBSCRIBE, {"email": "anne@bakery.example"}),
+    )
+    for step in steps:
+        with CaptureQueriesContext(connection) as queries:
+            response = step()
+        cookies = {name: {**cookie, "expires": ""} for name, cookie in response.cookies.items()}
+        shapes = [re.sub(r"\d+", "0", query["sql"].split("VALUES")[0]) for query in queries.captured_queries]
+        seen += [response.status_code, words(response), dict(response.headers), cookies, shapes]
+    return tuple(seen)
+
+
+@pytest.mark.parametrize("who", PEOPLE, ids=lambda who: who.__name__)
+def test_every_address_gets_the_same_answer_as_a_stranger_s(promotions: MailingList, who: Callable[[MailingList], object]):
+    expected = answer_to(promotions, stranger)
+    SubscriptionRequest.objects.all().delete()
+    assert answer_to(promotions, who) == expected
+
+
+def test_the_button_of_the_confirmation_page_subscribes(client: Client, promotions: MailingList):
+    pending(promotions)
+    row = promotions.subscriptions.get()
+    assert row.confirmation is not None
+    url = page_of("confirm", row.confirmation)
+    assert "You agree to get messages" in words(client.get(url))
+    assert client.post(url, {"answer": "confirm"}).status_code == 200
+    row.refresh_from_db()
+    assert row.state == State.ACTIVE
+    again = client.post(url, {"answer": "confirm"})
+    assert again.status_code == 200
+    assert "This link no longer works" in words(again)
+
+
+def test_not_me_on_the_confirmation_page_suppresses_the_address(client: Client, promotions: MailingList):
+    pending(promotions)
+    row = promotions.subscriptions.get()
+    assert row.confirmation is not None
+    response = client.post(page_of("confirm", row.confirmation), {"answer": "not_me"})
+    assert response.status_code == 200
+    assert not Subscription.objects.exists()
+    assert Suppression.objects.get().reason == "objection"
+    assert "This link no longer works" in words(client.get(page_of("confirm", row.confirmation)))
+
+
+def test_a_confirmation_that_came_too_late_changes_nothing(client: Client, promotions: MailingList):
+    pending(promotions)
+    row = promotions.subscriptions.get()
+    builders.later(row, "asked_at", timedelta(days=15))
+    assert row.confirmation is not None
+    for response in (client.get(page_of("confirm", row.confirmation)), client.post(page_of("confirm", row.confirmation))):
+        assert response.status_code == 200
+        assert "This link no longer works" in words(response)
+    row.refresh_from_db()
+    assert row.state == State.PENDING
+
+
+@pytest.mark.parametrize(("body", "how"), [({"List-Unsubscribe": "One-Click"}, "one-click"), ({}, "page")])
+def test_leaving_takes_one_post_without_cookie_and_no_redirect(anne: Subscription, body: dict[str, str], how: str):
+    response = Client(enforce_csrf_checks=True).post(page_of("leave", anne.handle), body)  # RFC 8058 section 3.1.
+    assert response.status_code == 200
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+    assert ConsentEvent.objects.get(kind="left").how == how
+
+
+def test_the_one_click_post_of_a_mail_client_may_be_a_multipart_form(anne: Subscription):
+    content = b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'
+    response = Client(enforce_csrf_checks=True).post(
+        page_of("leave", anne.handle), content, content_type="multipart/form-data; boundary=x"
+    )
+    assert response.status_code == 200
+    assert ConsentEvent.objects.get(kind="left").how == "one-click"
+
+
+def test_leaving_twice_says_the_same_and_happens_once(client: Client, anne: Subscription):
+    first, second = (client.post(page_of("leave", anne.handle)) for _ in range(2))
+    assert words(first) == words(second)
+    assert ConsentEvent.objects.filter(kind="left").count() == 1
+
+
+def test_the_link_of_a_copy_works_years_later_and_under_rotated_keys(client: Client, anne: Subscription, settings):
+    url = page_of("leave", anne.handle)
+    settings.TOKEN_KEYS = keys.KeyRing(keys.parse("TOKEN_KEYS", keys.fresh("new")).keys | settings.TOKEN_KEYS.keys)
+    assert client.post(url).status_code == 200
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+
+
+def test_who_left_by_mistake_gets_the_question_by_mail_and_is_not_back_before_the_answer(client: Client, anne: Subscription):
+    page = words(client.post(page_of("leave", anne.handle)))
+    found = re.search(r'action="(/leave/\w+/mistake/)"', page)
+    assert found
+    shown = client.get(found[1])
+    assert shown.status_code == 200
+    assert not SystemMail.objects.exists()
+    assert client.post(found[1]).status_code == 200
+    anne.refresh_from_db()
+    assert anne.state == State.PENDING
+    assert SystemMail.objects.get().purpose == "confirmation"
+
+
+@pytest.mark.parametrize("days", [14, 30, 90])
+def test_a_member_pauses_and_asks_for_the_link_to_start_again(client: Client, anne: Subscription, days: int):
+    url = page_of("choose", anne.handle)
+    assert f'value="{days}"' in words(client.get(url))
+    assert client.post(url, {"pause": str(days)}).status_code == 200
+    anne.refresh_from_db()
+    assert anne.state == State.PAUSED
+    assert "paused until" in words(client.get(url))
+    assert client.post(url, {"resume": "1"}).status_code == 200
+    anne.refresh_from_db()
+    assert anne.state == State.PAUSED  # A link in a copy can only reduce.
+    assert SystemMail.objects.get().purpose == "resume"
+    mailed = page_of("resume", anne.handle, lifetime=mails.RESUME_LIFETIME)
+    assert client.get(mailed).status_code == 200
+    assert client.post(mailed).status_code == 200
+    anne.refresh_from_db()
+    assert anne.state == State.ACTIVE
+
+
+@pytest.mark.parametrize("value", ["", "7", "-14", "14.0", "9" * 30, "x"])
+def test_another_length_of_pause_is_not_taken(client: Client, anne: Subscription, value: str):
+    assert client.post(page_of("choose", anne.handle), {"pause": value}).status_code == 200
+    anne.refresh_from_db()
+    assert anne.state == State.ACTIVE
+
+
+def test_who_has_left_cannot_pause(client: Client, anne: Subscription):
+    lifecycle.unsubscribe(anne.handle, how="page")
+    response = client.post(page_of("choose", anne.handle), {"pause": "14"})
+    assert response.status_code == 200
+    assert "You have left" in words(response)
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+
+
+def test_the_mailed_link_ends_after_its_hour(client: Client, anne: Subscription):
+    lifecycle.pause(anne.handle, days=14)
+    late = page_of("resume", anne.handle, lifetime=timedelta(seconds=-2))
+    for response in (client.get(late), client.post(late)):
+        assert response.status_code == 200
+        assert "This link no longer works" in words(response)
+    anne.refresh_from_db()
+    assert anne.state == State.PAUSED
+
+
+def test_the_link_of_a_copy_starts_nothing_again(client: Client, anne: Subscription):
+    lifecycle.pause(anne.handle, days=14)
+    for view in ("leave", "choose", "undo_leave"):
+        token = page_of(view, anne.handle).split("/")[2]
+        assert client.post(f"/resume/{token}/").status_code == 404
+    anne.refresh_from_db()
+    assert anne.state == State.PAUSED
+
+
+@pytest.mark.parametrize("view", TOKEN_PAGES)
+def test_a_forged_token_and_one_of_another_page_do_not_exist(client: Client, anne: Subscription, view: str):
+    before = everything()
+    others = [page_of(other, anne.handle).split("/")[2] for other in TOKEN_PAGES if other != view]
+    for token in ("x", "a" * 52, "é", *others):
+        for send in (client.get, client.head, client.post):
+            assert send(reverse(view, args=[token])).status_code == 404
+    assert everything() == before
+
+
+@pytest.mark.parametrize("view", TOKEN_PAGES)
+@pytest.mark.parametrize("who", [active, paused, left, pending], ids=lambda who: who.__name__)
+def test_a_get_and_a_head_change_nothing(client: Client, promotions: MailingList, view: str, who: Callable[[MailingList], object]):
+    who(promotions)
+    row = promotions.subscriptions.get()
+    handle = row.confirmation if view == "confirm" and row.confirmation else row.handle
+    url = page_of(view, handle)
+    before = everything()
+    got = client.get(url, {"answer": "confirm", "pause": "14", "resume": "1", "List-Unsubscribe": "One-Click"})
+    head = client.head(url)
+    assert got.status_code == head.status_code == 200
+    assert head.content == b""
+    assert everything() == before
+    for method in (client.put, client.delete, client.patch):
+        assert method(url).status_code == 405
+    assert everything() == before
+
+
+@pytest.mark.parametrize("view", TOKEN_PAGES)
+def test_the_page_of_an_erased_row_answers_200_as_the_others_do(client: Client, promotions: MailingList, view: str):
+    url = page_of(view, uuid.uuid4())
+    before = everything()
+    for send in (client.get, client.head, client.post):
+        assert send(url).status_code == 200
+    assert client.post(url, {"pause": "14"}).status_code == 200
+    assert client.post(url, {"resume": "1"}).status_code == 200
+    assert client.post(url, {"answer": "not_me"}).status_code == 200
+    assert everything() == before
+
+
+@pytest.mark.parametrize("view", TOKEN_PAGES)
+def test_a_page_behind_a_token_is_not_cached_indexed_or_told_to_the_next_site(client: Client, anne: Subscription, view: str):
+    for send in (client.get, client.post):
+        response = send(page_of(view, anne.handle))
+        assert response["Referrer-Policy"] == "no-referrer"
+        assert response["X-Robots-Tag"] == "noindex"
+        assert "no-store" in response["Cache-Control"]
+        assert "private" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("who", [active, paused, left, pending], ids=lambda who: who.__name__)
+def test_no_page_shows_the_address(client: Client, promotions: MailingList, who: Callable[[MailingList], object]):
+    who(promotions)
+    row = promotions.subscriptions.get()
+    for view in TOKEN_PAGES:
+        handle = row.confirmation if view == "confirm" and row.confirmation else row.handle
+        for send in (client.get, client.post):
+            assert "bakery" not in words(send(page_of(view, handle)))
+
+
+def test_every_page_has_a_strict_policy_and_no_script(client: Client, anne: Subscription):
+    pages = ["/", SUBSCRIBE, "/lists/promotions/sent/", "/nothing/", *(page_of(view, anne.handle) for view in TOKEN_PAGES)]
+    for page in pages:
+        response = client.get(page)
+        policy = response["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "<script" not in words(response)
+        assert " style=" not in words(response)
+        assert response["X-Frame-Options"] == "DENY"
+
+
+def test_the_health_page_and_the_colour_answer_without_a_session(client: Client):
+    health, colour = client.get("/healthz"), client.get("/brand.css")
+    assert (health.status_code, health.content, health["Content-Type"]) == (200, b"ok", "text/plain")
+    assert (colour.status_code, colour["Content-Type"]) == (200, "text/css")
+    assert not health.cookies
+    assert not colour.cookies
+    assert client.post("/healthz").status_code == 405
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nothing/", 404), ("/lists/none/", 404)])
+def test_an_error_page_wears_the_chamber_s_name(client: Client, path: str, status: int, settings):
+    response = client.get(path)
+    assert response.status_code == status
+    assert settings.CHAMBER.name in words(response)
+
+
+def test_a_request_for_another_host_is_refused_with_a_page(client: Client, settings):
+    response = client.get("/", headers={"host": "evil.example"})
+    assert response.status_code == 400
+    assert settings.CHAMBER.name in words(response)
+
+
+def test_a_failure_has_a_page_that_needs_nothing(client: Client, promotions: MailingList, monkeypatch: pytest.MonkeyPatch):
+    client.raise_request_exception = False
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("anne@bakery.example")
+
+    monkeypatch.setattr(requests, "receive", fail)
+    response = client.post(SUBSCRIBE, {"email": "anne@bakery.example"})
+    assert response.status_code == 500
+    assert "bakery" not in words(response)
+    assert "RuntimeError" not in words(response)
