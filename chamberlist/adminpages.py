@@ -48,7 +48,7 @@ class VerbAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         if verb not in self.verbs:
             raise Http404
-        problem = getattr(self, verb)(request, get_object_or_404(self.model, pk=pk))
+        problem = getattr(self, verb)(request, get_object_or_404(self.get_queryset(request), pk=pk))
         if problem:
             messages.error(request, problem)
         else:

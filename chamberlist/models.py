@@ -82,6 +82,7 @@ class Halt(models.Model):
     reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name_plural = "halt"
         constraints = (
             models.CheckConstraint(condition=Q(id=1), name="halt_is_one_row"),
             models.CheckConstraint(

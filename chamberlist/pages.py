@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -66,5 +67,5 @@ def too_many(request: HttpRequest, *, retry_minutes: int) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500."""
-    return render(request, "500.html", status=500)
+    """500. Without the request's context: a session, say, cannot be read where the database is what went wrong."""
+    return HttpResponse(render_to_string("500.html", {"chamber": settings.CHAMBER}), status=500)

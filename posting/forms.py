@@ -13,12 +13,16 @@ class SignInForm(forms.Form):
     """Contact address and the Chamber's password. What is wrong with either is never said."""
 
     address = forms.CharField(
-        label="Your contact e-mail address", max_length=320, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+        label="Your contact e-mail address",
+        max_length=320,
+        widget=forms.EmailInput(attrs={"autocomplete": "username"}),
+        error_messages={"required": "Please type your contact address."},
     )
     password = forms.CharField(
         label="Password from the Chamber",
         max_length=200,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        error_messages={"required": "Please type the password that the Chamber gave you."},
     )
 
 
@@ -26,14 +30,20 @@ class PostForm(forms.Form):
     """Subject and text of a post, to one of the sender's lists."""
 
     mailing_list = forms.ModelChoiceField(label="List", queryset=MailingList.objects.none(), empty_label=None)
-    subject = forms.CharField(label="Subject", max_length=200, help_text="One line that says what it is about.")
+    subject = forms.CharField(
+        label="Subject",
+        max_length=200,
+        help_text="One line that says what it is about.",
+        error_messages={"required": "Please write a subject."},
+    )
     body = forms.CharField(
         label="Your message",
         max_length=MAX_BODY,
         widget=forms.Textarea(attrs={"rows": 14}),
         help_text="Plain text. Leave an empty line between paragraphs; web addresses become links.",
         error_messages={
-            "max_length": f"This is longer than {MAX_BODY:,} characters. Please shorten it; what you wrote is still here."
+            "required": "Please write your message.",
+            "max_length": f"This is longer than {MAX_BODY:,} characters. Please shorten it; what you wrote is still here.",
         },
     )
     key = forms.UUIDField(widget=forms.HiddenInput)

@@ -35,7 +35,10 @@ class MailingListAdmin(admin.ModelAdmin[MailingList]):
         return number
 
     def get_readonly_fields(self, request: HttpRequest, obj: MailingList | None = None) -> tuple[str, ...]:
-        return ("slug",) if obj else ()
+        """The address never changes; where answers go only while nobody has agreed to it."""
+        if obj is None:
+            return ()
+        return ("slug", "replies") if obj.subscriptions.exists() else ("slug",)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: MailingList | None = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)

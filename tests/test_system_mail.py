@@ -212,20 +212,28 @@ def test_a_halt_stops_everything_but_alerts(smtp: SmtpServer, promotions: Mailin
     assert smtp.received[1].recipients == ("anne@bakery.example",)
 
 
-def test_a_halt_in_the_middle_of_a_round_stops_the_next_mail(smtp: SmtpServer, promotions: MailingList, rung, monkeypatch):
-    for number in range(3):
-        asks(promotions, f"member{number}@shop.example")
-    take = systemmail._claim
+def halting(object_id: int) -> systemmail.Mail:
+    """A mail during whose rendering somebody stops everything."""
+    halt.halt(by="mary", reason="A test")
+    return systemmail.Mail("anne@bakery.example", "A test", "Good day")
 
-    def claim_and_halt() -> SystemMail | None:
-        mail = take()
-        if mail is not None and not halt.is_on():
-            halt.halt(by="mary", reason="A test")
-        return mail
 
-    monkeypatch.setattr(systemmail, "_claim", claim_and_halt)
+def slow(object_id: int) -> systemmail.Mail:
+    """A mail that takes a day to render."""
+    SystemMail.objects.filter(state=State.QUEUED).update(expires_at=Now())
+    return systemmail.Mail("anne@bakery.example", "A test", "Good day")
+
+
+@pytest.mark.parametrize("first", ["halting", "slow"])
+def test_a_halt_or_an_expiry_in_the_middle_of_a_round_holds_for_the_next_mail(
+    smtp: SmtpServer, promotions: MailingList, settings, rung, first: str
+):
+    settings.SYSTEM_MAILS = {**settings.SYSTEM_MAILS, first: f"tests.test_system_mail.{first}"}
+    systemmail.queue(first, 1)
+    asks(promotions, "bob@butcher.example")
     assert systemmail.send_due() == 1
-    assert SystemMail.objects.filter(state=State.QUEUED).count() == 2
+    assert [mail.recipients for mail in smtp.received] == [("anne@bakery.example",)]
+    assert SystemMail.objects.get(state=State.QUEUED).purpose == "confirmation"
 
 
 def test_the_same_alert_is_mailed_once_an_hour_and_ten_in_all(rung):

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ("reason", models.CharField(blank=True, max_length=200)),
             ],
             options={
+                "verbose_name_plural": "halt",
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("id", 1)), name="halt_is_one_row"),
                     models.CheckConstraint(

@@ -36,7 +36,9 @@ def build() -> None:
         "admin_held": reverse("admin:posting_post_change", args=[held.pk]),
         "admin_done": reverse("admin:posting_post_change", args=[done.pk]),
         "admin_sender": reverse("admin:posting_sender_change", args=[busy.pk]),
-        "admin_subscription": reverse("admin:subscriptions_subscription_change", args=[fairs.subscriptions.latest("pk").pk]),
+        "admin_subscription": reverse(
+            "admin:subscriptions_subscription_change", args=[fairs.subscriptions.filter(state="active").latest("pk").pk]
+        ),
     }
     print(json.dumps(paths))
 
