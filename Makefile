@@ -25,7 +25,7 @@ lint: $(VENV)/test.stamp
 	$(RUN) -m chamberlist.embedded run --without-servers -- $(VENV)/bin/mypy
 
 guards: $(VENV)/test.stamp
-	@exec $(RUN) -m tests.guards $(ARGS)
+	@exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m tests.guards $(ARGS)
 
 bench: $(VENV)/test.stamp
 	@if [ -d bench ]; then exec $(RUN) -m bench $(ARGS); else echo "There are no benchmarks yet: they come with the delivery engine."; fi
