@@ -46,7 +46,7 @@ def build() -> None:
 def posts(sender: Sender, mailing_list: MailingList) -> dict[str, Post]:
     """A post in each state that its author can find it in."""
     builders.members(mailing_list, *(f"visitor{number}@market.example" for number in range(6)))
-    made = {"draft": builders.a_draft(sender, body=WORDS, subject="Fresh bread from Saturday")}
+    made = {"draft": builders.a_draft(sender, body=WORDS, subject="Crumpets and muffins")}
     made["held"] = builders.a_held_post(sender, subject="A stall to share", body=f"{WORDS}\n\nOr ask anne@stalls.example")
     made["withdrawn"] = builders.a_draft(sender, subject="Not quite right yet")
     made["withdrawn"].advance(Post.State.WITHDRAWN, ended_at=Now())
