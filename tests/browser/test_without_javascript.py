@@ -32,3 +32,10 @@ def test_a_sender_and_staff_need_no_javascript(site: Site, plain_page: Page):
     expect(plain_page.locator(".messagelist")).to_contain_text("Rejected.")
     site.open_mail(plain_page, site.sender, "Without a script")
     expect(plain_page.locator("main")).to_contain_text("Please add your opening hours.")
+
+    number = site.post("Accepted without a script")
+    plain_page.goto(f"{site.url}/admin/posting/post/{number}/change/")
+    plain_page.get_by_role("button", name="Accept and send").click()
+    expect(plain_page.locator(".messagelist")).to_contain_text("Accepted.")
+    plain_page.get_by_role("button", name="Recall").click()  # While there is time: its copies are another test's.
+    expect(plain_page.locator(".messagelist")).to_contain_text("Recalled")
