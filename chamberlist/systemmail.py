@@ -11,8 +11,9 @@ from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.message import sanitize_address
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 
@@ -121,8 +122,8 @@ def _send_round(relay: BaseEmailBackend) -> int:
             break
         state, status = _hand_over(mail, relay)
         mail.advance(state, status=status[:200], next_attempt_at=Now() + _back_off(mail.attempts))
-        if state == SystemMail.State.DEFERRED:
-            break  # Whatever it was may be true of the next one as well; the sweep tries again.
+        if state == SystemMail.State.DEFERRED and not status[:1].isdigit():
+            break  # Not an answer about this mail: it is about the relay or us, and true of the next one as well.
         sent += state == SystemMail.State.SENT
     return sent
 
@@ -140,7 +141,8 @@ def _due() -> QuerySet[SystemMail]:
 
 @transaction.atomic
 def _claim() -> SystemMail | None:
-    mail = _due().select_for_update(skip_locked=True).order_by("pk").first()
+    first = Case(When(purpose=ALERT, then=0), default=1)
+    mail = _due().select_for_update(skip_locked=True).order_by(first, "next_attempt_at", "pk").first()
     if mail is not None:
         mail.advance(SystemMail.State.SENDING, attempts=F("attempts") + 1, next_attempt_at=Now() + LEASE)
     return mail
@@ -158,12 +160,16 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
         message.attach_alternative(content.html, "text/html")
     assert message.recipients() == [content.to], "a mail of ours has one recipient"
     try:
+        if sanitize_address(content.to, "utf-8") != content.to:  # Django would write to another address than the one on file.
+            return SystemMail.State.FAILED, "5.6.7 an address of this form cannot be mailed yet"
         message.send()
+    except ValueError:
+        return SystemMail.State.FAILED, "5.6.7 the address or the text cannot stand in a mail"
     except smtplib.SMTPRecipientsRefused as error:
         code, reply = next(iter(error.recipients.values()))
         return _refused(code), _words(code, reply)
     except smtplib.SMTPSenderRefused as error:
-        return SystemMail.State.DEFERRED, _words(error.smtp_code, error.smtp_error)  # About us, not about the person.
+        return SystemMail.State.DEFERRED, f"MAIL: {_words(error.smtp_code, error.smtp_error)}"  # About us, not about the person.
     except smtplib.SMTPResponseException as error:
         return _refused(error.smtp_code), _words(error.smtp_code, error.smtp_error)
     except AnymailRecipientsRefused as error:

@@ -41,6 +41,8 @@ def parse(text: str) -> Address:
         found = validate_email(text, check_deliverability=False, allow_quoted_local=True)
     except EmailNotValidError:
         raise BadAddress("This is not a complete mail address. It should look like name@business.example.") from None
+    if "=?" in found.local_part:  # Libraries take it for an encoded word (RFC 2047), and would mail another address.
+        raise BadAddress("This mail address has a form that cannot be mailed. Please use another one.")
     domain = found.ascii_domain.lower()
     sendable = f"{found.local_part}@{domain}"
     if len(sendable.encode()) > MAX_OCTETS or len(found.local_part.encode()) > MAX_LOCAL_OCTETS:

@@ -45,7 +45,9 @@ def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: 
 def rejoin(handle: UUID) -> None:
     """Who has left by mistake gets the question again: only the person at that address can join again."""
     subscription = _locked(Q(handle=handle, state=State.UNSUBSCRIBED))
-    if subscription is not None and _may_ask(subscription):
+    if subscription is None or is_suppressed(bytes(subscription.address_hash), subscription.mailing_list):
+        return  # Whoever said "this was not me" is asked again only if they sign up.
+    if _may_ask(subscription):
         _ask(subscription, how="left by mistake")
 
 

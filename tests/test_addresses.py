@@ -127,3 +127,9 @@ def test_addresses_in_a_text_are_found_as_written_once_and_in_order():
 
 def test_what_only_looks_like_an_address_is_not_found():
     assert addresses.found_in("10 loaves @ 2 pounds; https://bloggs.example/@joe, a@b, @bloggs") == []
+
+
+@pytest.mark.parametrize("text", ["=?utf-8?q?anne?=@bakery.example", "a=?utf-8?q?x?=b@bakery.example"])
+def test_what_a_library_would_take_for_another_address_is_refused(text: str):
+    with pytest.raises(addresses.BadAddress):
+        addresses.parse(text)

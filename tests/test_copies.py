@@ -159,6 +159,39 @@ def _unsaved(subject: str, body: str, name: str) -> Any:
     return post, delivery, subscription
 
 
+HIDDEN = "=?utf-8?q?Hi=0D=0AReply-To:_spy=40evil.example=0D=0A=0D=0ABody?="
+
+
+def test_an_encoded_word_typed_as_a_subject_stays_what_was_typed():
+    copy = a_copy(a_post(subject=HIDDEN))
+    assert gate.check_copy(copy) == ""
+    assert b"\r\nReply-To: spy" not in copy.message and b"spy@" not in copy.message
+    assert str(parsed(copy)["Subject"]) == HIDDEN
+    assert len(parsed(copy).get_all("Reply-To", [])) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ['Bloggs "and" Sons', "Bäckerei Müller", "=?utf-8?q?Hi=0D=0ACc:_bob=40garage.example?=", "a\\b, c"]
+)
+def test_a_sender_may_have_any_name(name: str):
+    copy = a_copy(a_post(sender=name))
+    assert gate.check_copy(copy) == ""
+    author = parsed(copy)["From"].addresses[0]
+    assert author.addr_spec == "promotions@lists.chamber.example"
+    # Python 3.11 reads a space between two encoded words that RFC 2047 section 6.2 says is none.
+    assert author.display_name.replace(" ", "") == f"{name} via {site.CHAMBER.name}".replace(" ", "")
+
+
+def test_a_header_that_grew_or_an_odd_line_end_does_not_pass():
+    copy = a_copy(a_post())
+    for before, after in (
+        (b"Precedence:", b"X-Other: 1\r\nPrecedence:"),
+        (b"Precedence:", b"subject: 2\r\nPrecedence:"),
+        (b"--=_", b"\n--=_"),
+    ):
+        assert gate.check_copy(replace(copy, message=copy.message.replace(before, after, 1))) != ""
+
+
 class TestGate:
     def test_a_good_post_passes(self):
         post = a_post()

@@ -10,6 +10,7 @@ import pytest
 from django.db import close_old_connections, connection
 
 from chamberlist import halt
+from chamberlist.clock import Now
 from chamberlist.models import Alert
 from chamberlist.relay import Relay
 from posting.delivery import copies, dispatch, lanes, ledger
@@ -202,6 +203,8 @@ def test_a_copy_that_is_put_off_goes_later(smtp: SmtpServer, post: Post, moment:
 def test_a_copy_whose_answer_was_lost_is_in_doubt_and_not_sent_again(smtp: SmtpServer, post: Post):
     smtp.at_dot = lambda address: "" if "bob" in address else None
     run_lanes()
+    assert Alert.objects.filter(kind="relay").exists()
+    builders.set_clock_back(Lane.objects.get(number=1), "rests_until", timedelta(seconds=1))
     run_lanes()
     assert counts(post) == {State.SENT: 2, State.IN_DOUBT: 1}
     assert state_of(post) == Post.State.DONE
@@ -216,6 +219,7 @@ def test_a_relay_that_refuses_us_fails_nobody_and_staff_are_told_once(smtp: Smtp
     run_lanes(1)  # It rests.
     assert smtp.received == []
     builders.set_clock_back(Lane.objects.get(number=1), "rests_until", timedelta(seconds=1))
+    post.deliveries.update(next_attempt_at=Now())
     run_lanes(1)
     assert counts(post) == {State.SENT: 3}
     assert Lane.objects.get(number=1).failures == 0
@@ -365,3 +369,11 @@ def stop_at_the_second(smtp: SmtpServer, moment: str, act) -> None:
             someone.join(30)
 
     setattr(smtp, moment, listen)
+
+
+def test_one_copy_that_the_relay_hangs_up_on_does_not_hold_up_the_others(smtp: SmtpServer, post: Post):
+    smtp.at_recipient = lambda address: "" if "anne" in address else None
+    for _ in range(2):
+        run_lanes()
+        Lane.objects.update(rests_until=None)
+    assert counts(post) == {State.SENT: 2, State.QUEUED: 1}

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
-from email.headerregistry import Address as HeaderAddress
+from email.header import Header
 from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy, Policy
@@ -21,16 +21,59 @@ from subscriptions.models import MailingList, Subscription
 
 
 class Verbatim(UnstructuredHeader, BaseHeader):
-    """A header of ASCII text of ours that is written as it is: the library would wrap a long link into encoded words."""
+    """A header that is written as it is given, on one line.
+
+    The library would wrap a long link into encoded words, and would decode encoded words in a text: CRLF that hides in them
+    would then grow headers (as in CVE-2024-6923).
+    """
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
+        """Nothing is read into the value."""
+        kwds["parse_tree"] = cls.value_parser("")
+        kwds["decoded"] = value
 
     def fold(self, *, policy: Policy) -> str:
         """Name and value on one line."""
-        assert str(self).isascii() and "\n" not in self and "\r" not in self
+        assert "\n" not in self and "\r" not in self
         return f"{self.name}: {self}{policy.linesep}"
 
 
+class Text(Verbatim):
+    """A header of a person's words: encoded (RFC 2047) unless it is plain ASCII that cannot be taken for an encoded word."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """Name and value, on as many lines as it takes."""
+        return f"{self.name}: {encoded(str(self), self.name, policy.linesep)}{policy.linesep}"
+
+
+class Author(Verbatim):
+    """``Name <address>``, the name being a person's words."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """The name quoted or encoded, the address as it is."""
+        name, _, address = str(self).rpartition(" ")
+        if is_plain(name):
+            quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+            return f'{self.name}: "{quoted}"{policy.linesep} {address}{policy.linesep}'
+        words = encoded(name, self.name, policy.linesep)
+        return f"{self.name}: {words}{policy.linesep} {address}{policy.linesep}"
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can stand in a header as it is."""
+    return text.isascii() and text.isprintable() and "=?" not in text
+
+
+def encoded(text: str, name: str, linesep: str) -> str:
+    """The text as it stands in the header ``name``."""
+    header = Header(text, "us-ascii" if is_plain(text) else "utf-8", header_name=name)
+    return header.encode(linesep=linesep)
+
+
 VERBATIM = (
-    "Message-ID", "Reply-To", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Help", "List-Owner", "List-Post",
+    "To", "Date", "Message-ID", "Reply-To",
+    "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Help", "List-Owner", "List-Post",
     "Feedback-ID", "Precedence", "X-Auto-Response-Suppress",
 )  # fmt: skip
 
@@ -39,6 +82,8 @@ def _policy(*, utf8: bool) -> "EmailPolicy[EmailMessage]":
     registry = HeaderRegistry()
     for name in VERBATIM:
         registry.map_to_type(name, Verbatim)
+    registry.map_to_type("Subject", Text)
+    registry.map_to_type("From", Author)
     return SMTP.clone(header_factory=registry, cte_type="8bit" if utf8 else "7bit", utf8=utf8)
 
 
@@ -122,12 +167,11 @@ def bodies(compiled: Compiled, subscription: Subscription) -> tuple[str, str]:
 
 def _headers(post: Post, delivery: Delivery, subscription: Subscription, recipient: str) -> dict[str, Any]:
     mailing_list, domain = post.mailing_list, settings.LIST_DOMAIN
-    local, _, host = recipient.rpartition("@")
     leave_by_mail = f"leave-{tokens.make('leave', subscription.handle)}@{domain}"
     assert post.accepted_at is not None
     return {
-        "From": HeaderAddress(author_name(post), mailing_list.slug, domain),
-        "To": HeaderAddress("", addr_spec=recipient) if local.startswith('"') else HeaderAddress("", local, host),
+        "From": f"{author_name(post)} <{mailing_list.slug}@{domain}>",
+        "To": recipient,
         "Reply-To": _reply_to(post, mailing_list, delivery),
         "Subject": post.subject,
         "Date": format_datetime(post.accepted_at),

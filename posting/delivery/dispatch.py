@@ -80,7 +80,10 @@ class Shift:
         except RelayRefused as error:
             self.refused_us(error)
             return False
-        return lanes.renew(self.hold)
+        if not lanes.renew(self.hold):
+            self.refused_us(RelayRefused("it took too long to answer"))
+            return False
+        return True
 
     def hand_over(self, group: Sequence[Delivery]) -> bool:
         """Hand over a marked group and write down how each copy ended; False when the relay refuses us."""
@@ -92,9 +95,13 @@ class Shift:
                     break  # The rest waits until there is another one.
                 on_the_wire = copy.delivery_id
                 outcomes.append(self.one(copy))
+                if outcomes[-1].state == State.IN_DOUBT:
+                    on_the_wire = None
+                    raise RelayRefused("it hung up after the final dot")
             lanes.works(self.hold)
         except RelayRefused as error:
-            on_the_wire = None
+            if on_the_wire is not None:  # It waits longer than the others, so that one odd copy does not hold them all up.
+                outcomes.append(Outcome(on_the_wire, State.QUEUED))
             self.refused_us(error)
             return False
         finally:

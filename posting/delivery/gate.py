@@ -2,6 +2,8 @@
 
 from email import policy
 from email.parser import BytesHeaderParser
+from html import unescape
+from urllib.parse import unquote
 
 from django.conf import settings
 
@@ -9,7 +11,10 @@ from posting.delivery.copies import Compiled, Copy
 from posting.models import Post
 from subscriptions import addresses
 
-FORBIDDEN = ("cc", "bcc", "resent-to", "resent-cc", "resent-bcc", "disposition-notification-to", "return-receipt-to")
+HEADERS = {  # What a copy may have, each once: whatever else grew into it could reach somebody else.
+    "from", "to", "reply-to", "subject", "date", "message-id", "list-id", "list-unsubscribe", "list-unsubscribe-post", "list-help",
+    "list-owner", "list-post", "precedence", "x-auto-response-suppress", "feedback-id", "mime-version", "content-type",
+}  # fmt: skip
 PARSER = BytesHeaderParser(policy=policy.compat32)
 
 
@@ -28,7 +33,7 @@ def check_post(compiled: Compiled) -> str:
     if strangers(post):
         return "It names an address that staff did not allow."
     known = {_normalised(text) for text in _published(post)}
-    for part in (compiled.text, compiled.html):
+    for part in (compiled.text, unquote(unescape(compiled.html))):
         if any(_normalised(written) not in known for written in addresses.found_in(part)):
             return "A rendered copy names an address that does not belong into it."
     return ""
@@ -40,8 +45,12 @@ def check_copy(copy: Copy) -> str:
     to = [_text(value) for name, value in head if name.lower() == "to"]
     if to != [copy.recipient]:
         return "It is not addressed to its recipient alone."
-    if any(name.lower() in FORBIDDEN for name, _ in head):
-        return "It has a header that reaches somebody else."
+    names = [name.lower() for name, _ in head]
+    if len(set(names)) != len(names) or not HEADERS.issuperset(names):
+        return "It has a header that does not belong into it."
+    lines = copy.message.replace(b"\r\n", b"")
+    if b"\r" in lines or b"\n" in lines:
+        return "It has a line that ends in an odd way."
     return ""
 
 

@@ -86,7 +86,7 @@ def record(hold: Hold, outcomes: Iterable[Outcome]) -> None:
     """Write how the copies ended. Refused where another lane has marked them since; a reply in doubt of our own is still taken."""
     for outcome in outcomes:
         changes: dict[str, object] = {"status": f"{outcome.status} {outcome.text}".strip()[:200]}
-        if outcome.state == State.DEFERRED:
+        if outcome.state == State.DEFERRED or (outcome.state == State.QUEUED and outcome.spent):
             changes["next_attempt_at"] = Now() + back_off(Delivery.objects.get(pk=outcome.delivery_id).attempts)
         elif outcome.state not in Delivery.OPEN and outcome.state != State.IN_DOUBT:
             changes["ended_at"] = Now()
@@ -102,13 +102,15 @@ def put_back(hold: Hold, ids: Iterable[int]) -> None:
     record(hold, [Outcome(delivery_id, State.QUEUED, spent=False) for delivery_id in ids])
 
 
+@transaction.atomic
 def recover() -> int:
     """Copies marked by a lane whose lease has ended: nobody knows which have left, so they are in doubt. How many."""
     abandoned = Delivery.objects.filter(
         Q(lane__leased_until=None) | Q(lane__leased_until__lte=Now()) | ~Q(lane__token=F("lane_token")),
         state=State.SENDING,
     )
-    return Delivery.advance_many(list(abandoned.values_list("pk", flat=True)), State.IN_DOUBT, status=LOST)
+    free = abandoned.select_for_update(of=("self",), skip_locked=True).values("pk")
+    return Delivery.advance_many(free, State.IN_DOUBT, status=LOST)
 
 
 def counts(post: Post) -> dict[str, int]:

@@ -3,6 +3,7 @@
 smtplib connects, encrypts and signs in; the transaction is ours, since smtplib sends body and dot in one call and hides the reply.
 """
 
+import re
 import select
 import smtplib
 import socket
@@ -16,11 +17,13 @@ from typing import Literal, Self
 from chamberlist.redaction import redact
 from chamberlist.relay import Relay
 
-# RFC 5321 section 4.5.3.2, in seconds.
-GREETING_TIMEOUT, COMMAND_TIMEOUT, DATA_TIMEOUT, BLOCK_TIMEOUT, DOT_TIMEOUT = 300, 300, 120, 180, 600
+# RFC 5321 section 4.5.3.2, in seconds; but our own relay's greeting must come well within a lane's lease.
+GREETING_TIMEOUT = 20
+COMMAND_TIMEOUT, DATA_TIMEOUT, BLOCK_TIMEOUT, DOT_TIMEOUT = 300, 120, 180, 600
 BLOCK = 16 * 1024  # Octets: one TLS record.
 IDLE = 5.0  # How often a lane that waits for a reply renews its lease.
 SERVICE_CLOSING = 421
+STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")  # RFC 3463 section 2.
 
 Stage = Literal["recipient", "content", "stopped", "lost", "encoding"]
 
@@ -82,7 +85,7 @@ class Connection:
         return self.smtp is not None
 
     def open(self) -> None:
-        """Connect, encrypt and sign in; raises ``RelayRefused``. It may take minutes (RFC 5321 section 4.5.3.2.1)."""
+        """Connect, encrypt and sign in; raises ``RelayRefused``. It may take a while, so nothing is marked yet."""
         try:
             self.smtp = self._connect()
         except (OSError, smtplib.SMTPException) as error:
@@ -108,6 +111,7 @@ class Connection:
             if answer.code != 354:
                 return self._refused("content", answer)
             self._send(dot_stuffed(copy))
+            self._wait(writing=True, timeout=BLOCK_TIMEOUT)
         except (OSError, smtplib.SMTPServerDisconnected) as error:
             self.drop()
             raise RelayRefused(redact(str(error))) from error
@@ -115,7 +119,7 @@ class Connection:
             self.drop()  # After 354 a bare dot would be an empty mail: the only way back is to hang up.
             return Verdict("stopped")
         try:
-            self._send(b".\r\n")
+            self._socket().sendall(b".\r\n")  # There is room for it: it does not wait, so the answer above still holds.
             answer = self._reply(timeout=DOT_TIMEOUT)
         except (OSError, smtplib.SMTPServerDisconnected):
             self.drop()
@@ -203,8 +207,8 @@ class Connection:
 
 def reply(code: int, text: bytes) -> Reply:
     """A reply without addresses, its enhanced status code (RFC 2034) apart."""
-    words = text.decode("utf-8", "replace").split()
-    status = words[0] if words and words[0].count(".") == 2 and words[0].replace(".", "").isdigit() else ""
+    words = "".join(char if char.isprintable() else " " for char in text.decode("utf-8", "replace")).split()
+    status = words[0] if words and STATUS.fullmatch(words[0]) else ""
     return Reply(code, status, redact(" ".join(words[1:] if status else words))[:300])
 
 
