@@ -79,12 +79,12 @@ VERBATIM = (
 
 
 def _policy(*, utf8: bool) -> "EmailPolicy[EmailMessage]":
-    registry = HeaderRegistry()
+    classes = HeaderRegistry()
     for name in VERBATIM:
-        registry.map_to_type(name, Verbatim)
-    registry.map_to_type("Subject", Text)
-    registry.map_to_type("From", Author)
-    return SMTP.clone(header_factory=registry, cte_type="8bit" if utf8 else "7bit", utf8=utf8)
+        classes.map_to_type(name, Verbatim)
+    classes.map_to_type("Subject", Text)
+    classes.map_to_type("From", Author)
+    return SMTP.clone(header_factory=classes, cte_type="8bit" if utf8 else "7bit", utf8=utf8)
 
 
 ASCII_POLICY, UTF8_POLICY = _policy(utf8=False), _policy(utf8=True)
