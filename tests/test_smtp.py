@@ -281,3 +281,13 @@ def test_a_relay_with_a_certificate_that_nobody_vouches_for_gets_nothing(encrypt
     with pytest.raises(RelayRefused, match="CERTIFICATE_VERIFY_FAILED"):
         hand_over(Relay("127.0.0.1", encrypted.port, "starttls"))
     assert encrypted.received == []
+
+
+def test_a_yes_where_the_text_should_be_asked_for_is_no_copy_sent():
+    with a_server_that_says(GREETING, HELLO, OK, OK, OK) as relay, pytest.raises(RelayRefused, match="DATA"):
+        hand_over(relay)
+
+
+def test_an_answer_to_the_dot_that_is_neither_yes_nor_no_is_in_doubt():
+    with a_server_that_says(GREETING, HELLO, OK, OK, GO_ON, GO_ON) as relay:
+        assert hand_over(relay) == Verdict("lost")

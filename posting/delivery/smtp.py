@@ -42,7 +42,7 @@ class Reply:
 
     @property
     def is_good(self) -> bool:
-        return 200 <= self.code < 400
+        return 200 <= self.code < 300
 
     @property
     def is_permanent(self) -> bool:
@@ -108,6 +108,8 @@ class Connection:
             if not answer.is_good:
                 return self._refused("recipient", answer)
             answer = self._command("DATA", timeout=DATA_TIMEOUT)
+            if answer.code < 400 and answer.code != 354:  # RFC 5321 section 4.3.2 knows no such answer: nothing was sent.
+                raise OSError(f"the server answered {answer.code} to DATA")
             if answer.code != 354:
                 return self._refused("content", answer)
             self._send(dot_stuffed(copy))
@@ -124,7 +126,12 @@ class Connection:
         except (OSError, smtplib.SMTPServerDisconnected):
             self.drop()
             return Verdict("lost")
-        return Verdict("content", answer) if answer.is_good else self._refused("content", answer)
+        if answer.is_good:
+            return Verdict("content", answer)
+        if answer.code < 400:  # Neither taken nor refused: nobody knows.
+            self.drop()
+            return Verdict("lost")
+        return self._refused("content", answer)
 
     def quit(self) -> None:
         """Say goodbye and close."""
