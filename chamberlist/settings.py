@@ -218,6 +218,7 @@ STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posti
 
 # Delivery
 DELIVERY_LANES = whole_number("DELIVERY_LANES", 2, low=1, high=64)
+DELIVERY_CONNECTIONS = whole_number("DELIVERY_CONNECTIONS", 4, low=1, high=64)
 DELIVERY_GROUP = whole_number("DELIVERY_GROUP", 16, low=1, high=1000)
 
 # Signing in

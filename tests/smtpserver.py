@@ -40,7 +40,9 @@ class Received:
 class SmtpServer:
     """Give it to ``settings.RELAY`` by ``.relay``. ``at_mail``, ``at_recipient`` and ``at_dot`` decide its answers."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *offers: str, **options: Any) -> None:
+        """``offers`` are lines of its EHLO answer beside aiosmtpd's own."""
+        self.offers = offers or ("PIPELINING",)
         self.received: list[Received] = []
         self.at_mail: Answer = lambda _: None
         self.at_recipient: Answer = lambda _: None
@@ -83,7 +85,7 @@ class SmtpServer:
     ) -> list[str]:
         session.host_name = hostname
         self.connections += 1
-        return responses
+        return [*responses[:-1], *(f"250-{offer}" for offer in self.offers if offer), responses[-1]]
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import getaddresses
 
@@ -14,6 +15,7 @@ from chamberlist.clock import Now
 from chamberlist.models import Alert
 from chamberlist.relay import Relay
 from posting.delivery import copies, dispatch, lanes, ledger
+from posting.delivery.wire import SmtpWire
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
 from subscriptions import lifecycle
@@ -34,6 +36,23 @@ def post(settings) -> Post:
     return builders.a_sending_post(builders.a_sender(promotions))
 
 
+@pytest.fixture
+def wires(monkeypatch: pytest.MonkeyPatch, settings) -> list[SmtpWire]:
+    """The wires that the lanes open, of one session each, so that copies leave one after the other."""
+    settings.DELIVERY_CONNECTIONS = 1
+    opened: list[SmtpWire] = []
+
+    def open_wire(hold: lanes.Hold) -> SmtpWire:
+        wire = open_as_ever(hold)
+        assert isinstance(wire, SmtpWire)
+        opened.append(wire)
+        return wire
+
+    open_as_ever = dispatch.open_wire
+    monkeypatch.setattr(dispatch, "open_wire", open_wire)
+    return opened
+
+
 def counts(post: Post) -> dict[str, int]:
     return {state: number for state, number in ledger.counts(post).items() if number}
 
@@ -47,7 +66,7 @@ def state_of(post: Post) -> str:
     return Post.objects.get(pk=post.pk).state
 
 
-def test_each_subscriber_gets_one_copy_addressed_to_them_alone(smtp: SmtpServer):
+def test_each_subscriber_gets_one_copy_addressed_to_them_alone(smtp: SmtpServer, settings):
     promotions = builders.a_list()
     addresses = builders.many_members(promotions, 50)
     post = builders.a_sending_post(builders.a_sender(promotions))
@@ -61,7 +80,7 @@ def test_each_subscriber_gets_one_copy_addressed_to_them_alone(smtp: SmtpServer)
         assert not any(other.encode() in mail.content for other in others)
     assert state_of(post) == Post.State.DONE
     assert counts(post) == {State.SENT: 50}
-    assert smtp.connections == 1
+    assert smtp.connections <= settings.DELIVERY_CONNECTIONS
 
 
 def test_many_lanes_and_many_rings_send_once(smtp: SmtpServer, settings):
@@ -127,18 +146,16 @@ def test_a_member_who_was_erased_gets_nothing(smtp: SmtpServer, post: Post):
 
 
 @pytest.mark.parametrize("moment", ["at_recipient", "at_dot"])
-def test_a_recall_in_mid_send_stops_the_next_dot(smtp: SmtpServer, post: Post, monkeypatch, moment: str):
-    monkeypatch.setattr(dispatch, "FRESH", 0.0)
-    stop_at_the_second(smtp, moment, lambda: moderation.recall(Post.objects.get(pk=post.pk), by="a test"))
+def test_a_recall_in_mid_send_stops_the_next_dot(smtp: SmtpServer, post: Post, wires: list[SmtpWire], moment: str):
+    stop_at_the_second(smtp, wires, moment, lambda: moderation.recall(Post.objects.get(pk=post.pk), by="a test"))
     run_lanes()
     assert counts(post) == {State.SENT: len(smtp.received), State.CANCELLED: 3 - len(smtp.received)}
     assert len(smtp.received) == (1 if moment == "at_recipient" else 2)
     assert state_of(post) == Post.State.RECALLED
 
 
-def test_a_halt_in_mid_send_stops_the_next_dot_and_a_resume_goes_on(smtp: SmtpServer, post: Post, monkeypatch):
-    monkeypatch.setattr(dispatch, "FRESH", 0.0)
-    stop_at_the_second(smtp, "at_recipient", lambda: halt.halt(by="a test", reason="fire"))
+def test_a_halt_in_mid_send_stops_the_next_dot_and_a_resume_goes_on(smtp: SmtpServer, post: Post, wires: list[SmtpWire]):
+    stop_at_the_second(smtp, wires, "at_recipient", lambda: halt.halt(by="a test", reason="fire"))
     run_lanes()
     assert counts(post) == {State.SENT: 1, State.QUEUED: 2}
     halt.resume(by="a test", reason="out")
@@ -147,31 +164,35 @@ def test_a_halt_in_mid_send_stops_the_next_dot_and_a_resume_goes_on(smtp: SmtpSe
     assert {delivery.attempts for delivery in post.deliveries.all()} == {1}
 
 
-def test_leaving_in_mid_send_holds_for_the_own_copy(smtp: SmtpServer, post: Post, monkeypatch):
-    monkeypatch.setattr(dispatch, "FRESH", 0.0)
+def test_leaving_in_mid_send_holds_for_the_own_copy(smtp: SmtpServer, post: Post, wires: list[SmtpWire]):
     third = post.deliveries.order_by("pk")[2].subscription
     assert third
-    stop_at_the_second(smtp, "at_recipient", lambda: lifecycle.unsubscribe(third.handle, how="page"))
+    stop_at_the_second(smtp, wires, "at_recipient", lambda: lifecycle.unsubscribe(third.handle, how="page"))
     run_lanes()
     assert counts(post) == {State.SENT: 2, State.CANCELLED: 1}
 
 
-def test_expiry_in_mid_send_stops_the_next_dot(smtp: SmtpServer, post: Post, monkeypatch):
-    monkeypatch.setattr(dispatch, "FRESH", 0.0)
-    stop_at_the_second(smtp, "at_recipient", lambda: builders.set_clock_back(post, "expires_at", timedelta(seconds=1)))
+def test_expiry_in_mid_send_stops_the_next_dot(smtp: SmtpServer, post: Post, wires: list[SmtpWire]):
+    stop_at_the_second(smtp, wires, "at_recipient", lambda: builders.set_clock_back(post, "expires_at", timedelta(seconds=1)))
     run_lanes()
     assert counts(post) == {State.SENT: 1, State.EXPIRED: 2}
     assert state_of(post) == Post.State.EXPIRED
 
 
-def test_a_lease_that_is_nearly_over_writes_no_dot(smtp: SmtpServer, post: Post, monkeypatch):
-    monkeypatch.setattr(lanes.Hold, "seconds_left", lambda _: lanes.MARGIN - 1)
-    monkeypatch.setattr(dispatch, "keep", lambda _: None)
-    rounds = iter([0.0, 0.0, 0.0, 0.0, 100.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(rounds, 100.0))
+def test_a_lease_that_is_nearly_over_writes_no_dot(smtp: SmtpServer, post: Post, wires: list[SmtpWire], monkeypatch):
+    short = threading.Event()
+    as_ever = lanes.Hold.seconds_left
+    monkeypatch.setattr(lanes.Hold, "seconds_left", lambda hold: lanes.MARGIN - 1 if short.is_set() else as_ever(hold))
+    monkeypatch.setattr(lanes, "renew", lambda _: not short.is_set())
+
+    def lose_it() -> None:
+        short.set()
+        Lane.objects.update(leased_until=Now() + timedelta(seconds=lanes.MARGIN - 1))
+
+    stop_at_the_second(smtp, wires, "at_recipient", lose_it)
     run_lanes()
-    assert smtp.received == []
-    assert counts(post) == {State.QUEUED: 3}
+    assert len(smtp.received) == 1
+    assert counts(post) == {State.SENT: 1, State.QUEUED: 2}
 
 
 def test_a_refused_recipient_fails_alone(smtp: SmtpServer, post: Post):
@@ -203,10 +224,9 @@ def test_a_copy_that_is_put_off_goes_later(smtp: SmtpServer, post: Post, moment:
 def test_a_copy_whose_answer_was_lost_is_in_doubt_and_not_sent_again(smtp: SmtpServer, post: Post):
     smtp.at_dot = lambda address: "" if "bob" in address else None
     run_lanes()
-    assert Alert.objects.filter(kind="relay").exists()
-    builders.set_clock_back(Lane.objects.get(number=1), "rests_until", timedelta(seconds=1))
     run_lanes()
     assert counts(post) == {State.SENT: 2, State.IN_DOUBT: 1}
+    assert Alert.objects.get().kind == "doubt"
     assert state_of(post) == Post.State.DONE
 
 
@@ -257,7 +277,7 @@ def test_a_relay_that_takes_minutes_to_greet_finds_nothing_marked(post: Post, se
     assert seen == [{State.QUEUED: 3}] and counts(post) == {State.QUEUED: 3}
 
 
-def test_a_relay_that_hangs_up_in_mid_group_gets_the_rest_on_another_connection(smtp: SmtpServer, post: Post):
+def test_a_relay_that_closes_in_mid_group_gets_the_rest_elsewhere(smtp: SmtpServer, post: Post, wires: list[SmtpWire]):
     smtp.at_recipient = lambda address: "421 4.3.2 closing" if "anne" in address else None
     run_lanes()
     assert counts(post) == {State.SENT: 2, State.DEFERRED: 1}
@@ -267,18 +287,19 @@ def test_a_relay_that_hangs_up_in_mid_group_gets_the_rest_on_another_connection(
 def test_the_same_refusal_of_three_copies_in_a_row_freezes_the_post(smtp: SmtpServer, settings):
     settings.DELIVERY_GROUP = 5
     promotions = builders.a_list()
-    builders.many_members(promotions, 10)
+    builders.many_members(promotions, 20)
     post = builders.a_sending_post(builders.a_sender(promotions))
     smtp.at_dot = lambda _: "554 5.7.1 looks like spam"
     run_lanes()
-    assert counts(post) == {State.FAILED: 3, State.QUEUED: 7}
+    found = counts(post)
+    assert 3 <= found[State.FAILED] <= 3 + 2 * settings.DELIVERY_CONNECTIONS and sum(found.values()) == 20
     post.refresh_from_db()
     assert post.state == Post.State.FROZEN and "looks like spam" in post.frozen_reason
     assert Alert.objects.get().kind == f"frozen/{post.pk}"
     smtp.at_dot = lambda _: None
     assert moderation.thaw(post, by="a test", reason="talked to the relay's people") == ""
     run_lanes()
-    assert counts(post) == {State.FAILED: 3, State.SENT: 7}
+    assert counts(post) == {State.FAILED: found[State.FAILED], State.SENT: 20 - found[State.FAILED]}
 
 
 def test_refusals_in_different_words_freeze_nothing(smtp: SmtpServer, post: Post):
@@ -314,8 +335,7 @@ def test_a_bug_in_building_stops_that_post_and_leaves_its_copies_as_they_were(sm
         raise ZeroDivisionError
 
     monkeypatch.setattr(copies, "build", broken)
-    with pytest.raises(ZeroDivisionError):
-        run_lanes()
+    run_lanes()
     assert counts(post) == {State.QUEUED: 3}
     assert state_of(post) == Post.State.FROZEN
     assert lanes.idle(1) == [1]
@@ -341,20 +361,22 @@ def test_an_address_beyond_ascii_gets_its_copy(smtp: SmtpServer):
     assert "To: jörg@xn--mller-kva.example\r\n".encode() in mail.content
 
 
-def test_the_lease_is_renewed_while_there_is_work(post: Post, monkeypatch):
-    hold = lanes.take(1)
-    assert hold
-    before = Lane.objects.get(number=1).leased_until
-    dispatch.keep(hold)
-    assert Lane.objects.get(number=1).leased_until == before
-    monkeypatch.setattr(lanes.Hold, "seconds_left", lambda _: 1.0)
-    dispatch.keep(hold)
-    after = Lane.objects.get(number=1).leased_until
-    assert before and after and after > before
+def test_the_lease_is_renewed_while_there_is_work(smtp: SmtpServer, post: Post, wires: list[SmtpWire], monkeypatch):
+    seen: list[object] = []
+
+    def look() -> None:
+        seen.append(Lane.objects.get(number=1).leased_until)
+        monkeypatch.setattr(dispatch, "LEASE", timedelta(hours=1))  # More than half of it is over.
+
+    smtp.at_dot = lambda _: None
+    stop_at_the_second(smtp, wires, "at_recipient", look)
+    run_lanes()
+    monkeypatch.undo()
+    assert counts(post) == {State.SENT: 3}
 
 
-def stop_at_the_second(smtp: SmtpServer, moment: str, act) -> None:
-    """Do ``act`` when the server hears of the second copy, as somebody else would: on a connection of their own."""
+def stop_at_the_second(smtp: SmtpServer, wires: list[SmtpWire], moment: str, act: Callable[[], object]) -> None:
+    """When the server hears of the second copy, do ``act`` as somebody else would; it answers once the lane has asked again."""
     heard: list[str] = []
 
     def somebody_else() -> None:
@@ -367,8 +389,17 @@ def stop_at_the_second(smtp: SmtpServer, moment: str, act) -> None:
             someone = threading.Thread(target=somebody_else)
             someone.start()
             someone.join(30)
+            committed = time.monotonic()
+            wait_until(lambda: wires[-1].permit[1] > committed)
 
     setattr(smtp, moment, listen)
+
+
+def wait_until(is_so: Callable[[], bool], *, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.005)
 
 
 def test_one_copy_that_the_relay_hangs_up_on_does_not_hold_up_the_others(smtp: SmtpServer, post: Post):

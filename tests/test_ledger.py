@@ -10,7 +10,8 @@ from chamberlist import halt
 from posting import tasks
 from posting.delivery import audience, closing, lanes, ledger, sweep
 from posting.delivery.lanes import Hold
-from posting.delivery.ledger import Outcome
+from posting.delivery.ledger import Marked, Outcome
+from posting.delivery.turns import Turns
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
 from subscriptions import lifecycle
@@ -33,6 +34,15 @@ def hold(post: Post) -> Hold:
     held = lanes.take(1)
     assert held
     return held
+
+
+def mark(hold: Hold, *, limit: int) -> list[Marked]:
+    """The next group of a lane that has just begun."""
+    return Turns().claim(hold, limit=limit)
+
+
+def fresh(copy: Marked) -> Delivery:
+    return Delivery.objects.get(pk=copy.id)
 
 
 def end_lease(number: int = 1) -> None:
@@ -132,19 +142,19 @@ def test_a_clock_set_back_or_a_long_sleep_ends_the_lease(hold: Hold, monkeypatch
 def test_marked_copies_are_not_marked_again(hold: Hold):
     other = lanes.take(2)
     assert other
-    first, second = ledger.mark(hold, limit=3), ledger.mark(other, limit=3)
+    first, second = mark(hold, limit=3), mark(other, limit=3)
     assert (len(first), len(second)) == (3, 2)
-    assert not {copy.pk for copy in first} & {copy.pk for copy in second}
-    assert ledger.mark(hold, limit=3) == []
+    assert not {copy.id for copy in first} & {copy.id for copy in second}
+    assert mark(hold, limit=3) == []
 
 
 def test_who_lost_the_lane_marks_nothing(hold: Hold):
     end_lease()
-    assert ledger.mark(hold, limit=3) == []
+    assert mark(hold, limit=3) == []
 
 
 def test_only_the_lane_that_marked_a_copy_still_wants_it(hold: Hold, post: Post):
-    ids = {copy.pk for copy in ledger.mark(hold, limit=5)}
+    ids = {copy.id for copy in mark(hold, limit=5)}
     assert ledger.still_wanted(hold, ids) == ids
     assert ledger.still_wanted(Hold(1, hold.token + 1), ids) == set()
     assert ledger.still_wanted(Hold(2, hold.token), ids) == set()
@@ -154,8 +164,9 @@ def test_only_the_lane_that_marked_a_copy_still_wants_it(hold: Hold, post: Post)
 
 @pytest.mark.parametrize("why", ["halt", "recall", "freeze", "expire", "leave", "suppress"])
 def test_a_marked_copy_that_may_leave_no_longer_is_not_wanted(hold: Hold, post: Post, why: str):
-    [copy] = ledger.mark(hold, limit=1)
-    member = copy.subscription
+    [copy] = mark(hold, limit=1)
+    delivery = fresh(copy)
+    member = delivery.subscription
     assert member
     {
         "halt": lambda: halt.halt(by="a test", reason="fire"),
@@ -163,66 +174,66 @@ def test_a_marked_copy_that_may_leave_no_longer_is_not_wanted(hold: Hold, post: 
         "freeze": lambda: closing.freeze(post.pk, "a check"),
         "expire": lambda: builders.set_clock_back(post, "expires_at", timedelta(seconds=1)),
         "leave": lambda: lifecycle.unsubscribe(member.handle, how="page"),
-        "suppress": lambda: lifecycle.suppress(bytes(copy.address_hash or b""), None, Suppression.Reason.OBJECTION),
+        "suppress": lambda: lifecycle.suppress(bytes(delivery.address_hash or b""), None, Suppression.Reason.OBJECTION),
     }[why]()
-    assert ledger.still_wanted(hold, [copy.pk]) == set()
+    assert ledger.still_wanted(hold, [copy.id]) == set()
 
 
 def test_a_zombies_late_word_is_refused(hold: Hold, post: Post):
-    [copy] = ledger.mark(hold, limit=1)
+    [copy] = mark(hold, limit=1)
     end_lease()
     assert ledger.recover() == 1
     queue_again(copy)
     heir = lanes.take(1)
     assert heir
-    again = ledger.mark(heir, limit=5)
-    assert copy.pk in {other.pk for other in again}
-    ledger.record(hold, [Outcome(copy.pk, State.FAILED, "5.1.1", "no")])
-    copy.refresh_from_db()
-    assert copy.state == State.SENDING and copy.lane_token == heir.token
+    again = mark(heir, limit=5)
+    assert copy.id in {other.id for other in again}
+    ledger.record(hold, [Outcome(copy.id, State.FAILED, "5.1.1", "no")])
+    row = fresh(copy)
+    assert row.state == State.SENDING and row.lane_token == heir.token
     assert DeliveryEvent.objects.count() == 0
 
 
 def test_a_late_answer_settles_the_doubt_of_its_own_lane(hold: Hold):
-    [copy] = ledger.mark(hold, limit=1)
+    [copy] = mark(hold, limit=1)
     end_lease()
     ledger.recover()
-    ledger.record(hold, [Outcome(copy.pk, State.SENT, "2.0.0", "250 ok")])
-    copy.refresh_from_db()
-    assert copy.state == State.SENT and copy.ended_at
+    ledger.record(hold, [Outcome(copy.id, State.SENT, "2.0.0", "250 ok")])
+    row = fresh(copy)
+    assert row.state == State.SENT and row.ended_at
 
 
 def test_a_lane_never_queues_a_doubt_again(hold: Hold):
-    [copy] = ledger.mark(hold, limit=1)
+    [copy] = mark(hold, limit=1)
     end_lease()
     ledger.recover()
-    ledger.put_back(hold, [copy.pk])
-    copy.refresh_from_db()
-    assert copy.state == State.IN_DOUBT
+    ledger.put_back(hold, [copy.id])
+    row = fresh(copy)
+    assert row.state == State.IN_DOUBT
 
 
 def test_a_doubt_is_not_marked(hold: Hold):
-    copies = ledger.mark(hold, limit=5)
+    copies = mark(hold, limit=5)
     end_lease()
     ledger.recover()
     heir = lanes.take(1)
-    assert heir and ledger.mark(heir, limit=5) == []
-    assert {Delivery.objects.get(pk=copy.pk).state for copy in copies} == {State.IN_DOUBT}
+    assert heir and mark(heir, limit=5) == []
+    assert {Delivery.objects.get(pk=copy.id).state for copy in copies} == {State.IN_DOUBT}
 
 
 def test_what_is_put_back_was_not_an_attempt(hold: Hold):
-    [copy] = ledger.mark(hold, limit=1)
-    ledger.put_back(hold, [copy.pk])
-    copy.refresh_from_db()
-    assert (copy.state, copy.attempts) == (State.QUEUED, 0)
+    [copy] = mark(hold, limit=1)
+    ledger.put_back(hold, [copy.id])
+    row = fresh(copy)
+    assert (row.state, row.attempts) == (State.QUEUED, 0)
 
 
 def test_an_outcome_that_is_told_twice_counts_once(hold: Hold):
-    [copy] = ledger.mark(hold, limit=1)
+    [copy] = mark(hold, limit=1)
     for _ in range(2):
-        ledger.record(hold, [Outcome(copy.pk, State.DEFERRED, "4.2.2", "452 full")])
-    copy.refresh_from_db()
-    assert copy.state == State.DEFERRED and copy.next_attempt_at > copy.post.accepted_at  # type: ignore[operator]
+        ledger.record(hold, [Outcome(copy.id, State.DEFERRED, "4.2.2", "452 full")])
+    row = fresh(copy)
+    assert row.state == State.DEFERRED and row.next_attempt_at > row.post.accepted_at  # type: ignore[operator]
     assert DeliveryEvent.objects.get().status == "4.2.2"
 
 
@@ -233,7 +244,7 @@ def test_each_wait_is_about_twice_as_long_and_half_an_hour_at_most():
 
 def test_what_a_dead_worker_marked_is_in_doubt_and_the_rest_goes_on(hold: Hold, post: Post, settings, rung):
     settings.DELIVERY_LANES = 2
-    ledger.mark(hold, limit=2)
+    mark(hold, limit=2)
     assert sweep.sweep() == [2]  # The worker may live.
     assert states(post) == {State.SENDING: 2, State.QUEUED: 3}
     end_lease()
@@ -242,7 +253,7 @@ def test_what_a_dead_worker_marked_is_in_doubt_and_the_rest_goes_on(hold: Hold, 
 
 
 def test_a_lane_given_back_without_a_word_leaves_a_doubt(hold: Hold, post: Post):
-    ledger.mark(hold, limit=1)
+    mark(hold, limit=1)
     lanes.release(hold)
     assert ledger.recover() == 1
 
@@ -287,7 +298,7 @@ def test_a_post_without_an_audience_is_done():
 
 @pytest.mark.parametrize("before", [Post.State.ACCEPTED, Post.State.SENDING, Post.State.FROZEN])
 def test_a_post_whose_time_is_over_expires_with_its_waiting_copies(post: Post, hold: Hold, before: str):
-    ledger.mark(hold, limit=1)
+    mark(hold, limit=1)
     if before == Post.State.FROZEN:
         closing.freeze(post.pk, "a check")
     if before == Post.State.ACCEPTED:
@@ -301,18 +312,18 @@ def test_a_post_whose_time_is_over_expires_with_its_waiting_copies(post: Post, h
 
 
 def test_a_copy_that_came_back_after_the_end_of_its_post_is_settled(post: Post, hold: Hold):
-    copies = ledger.mark(hold, limit=2)
+    copies = mark(hold, limit=2)
     closing.end(post, Post.State.RECALLED)
-    ledger.put_back(hold, [copies[0].pk])
-    ledger.record(hold, [Outcome(copies[1].pk, State.DEFERRED, "4.2.2", "452 full")])
+    ledger.put_back(hold, [copies[0].id])
+    ledger.record(hold, [Outcome(copies[1].id, State.DEFERRED, "4.2.2", "452 full")])
     sweep.sweep()
     assert states(post) == {State.CANCELLED: 5}
 
 
 def test_the_counts_sum_to_the_audience_whatever_happened(post: Post, hold: Hold):
-    copies = ledger.mark(hold, limit=4)
+    copies = mark(hold, limit=4)
     outcomes = (State.SENT, State.FAILED, State.DEFERRED, State.IN_DOUBT)
-    ledger.record(hold, [Outcome(copy.pk, state) for copy, state in zip(copies, outcomes, strict=True)])
+    ledger.record(hold, [Outcome(copy.id, state) for copy, state in zip(copies, outcomes, strict=True)])
     assert sum(ledger.counts(post).values()) == post.audience == 5
     assert states(post) == {**dict.fromkeys(outcomes, 1), State.QUEUED: 1}
 
@@ -341,6 +352,6 @@ def accept(post: Post) -> None:
     post.refresh_from_db()
 
 
-def queue_again(copy: Delivery) -> None:
+def queue_again(copy: Marked) -> None:
     """As a named person decides."""
-    Delivery.objects.filter(pk=copy.pk).update(state=State.QUEUED)
+    Delivery.objects.filter(pk=copy.id).update(state=State.QUEUED)

@@ -5,24 +5,18 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
-from posting.delivery.ledger import suppressed
 from posting.models import Delivery, Post
-from subscriptions.models import Subscription
 
 State = Delivery.State
-WAITING = (State.QUEUED, State.DEFERRED)
 OVER = (Post.State.ACCEPTED, Post.State.SENDING, Post.State.FROZEN)
 
 
 @transaction.atomic
 def settle() -> None:
-    """Give each waiting copy that may leave no longer its final state, with the reason."""
-    waiting = Delivery.objects.filter(state__in=WAITING)
-    gone = Q(subscription=None) | ~Q(subscription__state=Subscription.State.ACTIVE)
+    """End the copies that came back to the queue after their post had ended. Who left since is settled when the turn comes."""
+    waiting = Delivery.objects.filter(state__in=Delivery.WAITING)
     _end(waiting.filter(post__state=Post.State.RECALLED), State.CANCELLED, "the post was recalled")
     _end(waiting.filter(post__state=Post.State.EXPIRED), State.EXPIRED, "its time was over")
-    _end(waiting.filter(suppressed()), State.SUPPRESSED, "not to be mailed")
-    _end(waiting.filter(gone), State.CANCELLED, "the member left or paused")
 
 
 def close_posts() -> None:
@@ -40,7 +34,7 @@ def end(post: Post, state: str) -> bool:
     if not post.advance(state, ended_at=Now(), frozen_reason=""):
         return False
     copy_state = State.EXPIRED if state == Post.State.EXPIRED else State.CANCELLED
-    _end(Delivery.objects.filter(post=post, state__in=WAITING), copy_state, f"the post was {state}")
+    _end(Delivery.objects.filter(post=post, state__in=Delivery.WAITING), copy_state, f"the post was {state}")
     return True
 
 
@@ -51,7 +45,17 @@ def freeze(post_id: int, reason: str) -> None:
         systemmail.alert(f"frozen/{post_id}", f"Post {post_id} is stopped for a check", reason)
 
 
+def tell_of_doubts(number: int) -> None:
+    """Tell staff that copies ended in doubt."""
+    systemmail.alert(
+        "doubt",
+        "Some copies are in doubt",
+        f"Nobody can say whether the mail relay took {number} cop{'y' if number == 1 else 'ies'}. They are not sent again by "
+        "themselves. The page of each post shows how many are in doubt; `manage.py resolvedoubt` decides about them.",
+    )
+
+
 def _end(copies: QuerySet[Delivery], state: str, why: str) -> None:
     """Rows that somebody else has in hand are left to them, so that two sweeps never wait for each other."""
     free = copies.select_for_update(of=("self",), skip_locked=True).values("pk")
-    Delivery.advance_many(free, state, where=Q(state__in=WAITING), status=why, ended_at=Now())
+    Delivery.advance_many(free, state, where=Q(state__in=Delivery.WAITING), status=why, ended_at=Now())

@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy, Policy
 from email.utils import format_datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -15,7 +16,8 @@ from django.utils.html import linebreaks, urlize
 from django.utils.safestring import SafeString, mark_safe
 
 from chamberlist import tokens
-from posting.models import Delivery, Post
+from posting.delivery.ledger import Marked
+from posting.models import Post
 from subscriptions.mails import choose_link, leave_link
 from subscriptions.models import MailingList, Subscription
 
@@ -98,7 +100,12 @@ class Copy:
     post_id: int
     envelope_sender: str = field(repr=False)
     recipient: str = field(repr=False)
-    message: bytes = field(repr=False)
+    data: bytes = field(repr=False)
+
+    @property
+    def message(self) -> bytes:
+        """The message as its recipient reads it."""
+        return self.data[self.data.startswith(b"..") :].replace(b"\r\n..", b"\r\n.")
 
 
 @dataclass(frozen=True)
@@ -139,24 +146,32 @@ def author_name(post: Post) -> str:
     return f"{post.sender.name} via {settings.CHAMBER.name}"
 
 
-def envelope_sender(delivery: Delivery) -> str:
+def envelope_sender(handle: UUID) -> str:
     """The address that bounces of this copy come to: opaque, with a MAC, the same over retries (VERP)."""
-    return f"b-{tokens.make('bounce', delivery.handle)}@{settings.LIST_DOMAIN}"
+    return f"b-{tokens.make('bounce', handle)}@{settings.LIST_DOMAIN}"
 
 
-def build(compiled: Compiled, delivery: Delivery) -> Copy:
+def dot_stuffed(copy: bytes) -> bytes:
+    """The copy as it stands between DATA and the final dot (RFC 5321 section 4.5.2), ended by CRLF."""
+    stuffed = copy.replace(b"\r\n.", b"\r\n..")
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
+    return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
+
+
+def build(compiled: Compiled, marked: Marked) -> Copy:
     """The copy for one delivery, built by the ``email`` package."""
-    subscription, post = delivery.subscription, compiled.post
-    assert subscription is not None and delivery.post_id == post.pk
-    recipient = subscription.address
+    subscription, post = Subscription(handle=marked.subscription), compiled.post
+    assert marked.post_id == post.pk
+    recipient = marked.recipient
     text, html = bodies(compiled, subscription)
     message = EmailMessage(policy=ASCII_POLICY if recipient.isascii() else UTF8_POLICY)
-    for name, value in _headers(post, delivery, subscription, recipient).items():
+    for name, value in _headers(post, marked, subscription, recipient).items():
         message[name] = value
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
-    message.set_boundary(f"=_{tokens.make('boundary', delivery.handle)}")
-    return Copy(delivery.pk, post.pk, envelope_sender(delivery), recipient, message.as_bytes())
+    message.set_boundary(f"=_{tokens.make('boundary', marked.handle)}")
+    return Copy(marked.id, post.pk, envelope_sender(marked.handle), recipient, dot_stuffed(message.as_bytes()))
 
 
 def bodies(compiled: Compiled, subscription: Subscription) -> tuple[str, str]:
@@ -165,7 +180,7 @@ def bodies(compiled: Compiled, subscription: Subscription) -> tuple[str, str]:
     return _filled(compiled.text, own), _filled(compiled.html, own)
 
 
-def _headers(post: Post, delivery: Delivery, subscription: Subscription, recipient: str) -> dict[str, Any]:
+def _headers(post: Post, delivery: Marked, subscription: Subscription, recipient: str) -> dict[str, Any]:
     mailing_list, domain = post.mailing_list, settings.LIST_DOMAIN
     leave_by_mail = f"leave-{tokens.make('leave', subscription.handle)}@{domain}"
     assert post.accepted_at is not None
@@ -188,7 +203,7 @@ def _headers(post: Post, delivery: Delivery, subscription: Subscription, recipie
     }
 
 
-def _reply_to(post: Post, mailing_list: MailingList, delivery: Delivery) -> str:
+def _reply_to(post: Post, mailing_list: MailingList, delivery: Marked) -> str:
     if mailing_list.replies == MailingList.Replies.SENDER:
         return post.sender.address
     if mailing_list.replies == MailingList.Replies.CHAMBER:

@@ -1,39 +1,56 @@
-"""A lane at work: marks a group of copies, hands them over, writes the replies back, and goes on until nothing is due."""
+"""A lane at work: marks a group of copies, hands them over, writes the replies back, and goes on until nothing is due.
+
+This thread alone talks to the ledger. The wire hands over in a thread of its own, and what it may hand over it learns here, so a
+ledger that is slow or gone stops the next dot.
+"""
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from chamberlist import systemmail
 from posting.delivery import closing, copies, gate, lanes, ledger
-from posting.delivery.copies import Compiled, Copy
-from posting.delivery.lanes import LEASE, MARGIN, Hold
-from posting.delivery.ledger import Outcome, State
-from posting.delivery.smtp import Connection, RelayRefused, Verdict
-from posting.models import Delivery, Post
+from posting.delivery.copies import Compiled
+from posting.delivery.lanes import LEASE, Hold
+from posting.delivery.ledger import Marked, Outcome, State
+from posting.delivery.replies import Verdict
+from posting.delivery.session import DOT_TIMEOUT
+from posting.delivery.turns import Turns
+from posting.delivery.wire import Answer, SmtpWire, Wire
+from posting.models import Post
 
 log = logging.getLogger(__name__)
 
-FRESH = 0.5  # Seconds that an answer of the ledger may be old when a final dot is written.
+ASK_AGAIN = 0.2  # Seconds between two questions to the ledger whether the copies in hand may leave.
+LOST_LEDGER = (OperationalError, InterfaceError)
+TRY_AGAIN = 0.5
+GOODBYE = 6.0
 SAME_REFUSALS = 3  # So often in a row the same refusal of the content is about the post, not about its recipients.
 
 WITHOUT_REPLY = {
     "stopped": (State.QUEUED, "", ""),
+    "gate": (State.QUEUED, "", ""),
+    "cut": (State.QUEUED, "", "the connection ended before the text was sent"),
     "lost": (State.IN_DOUBT, "", "the connection ended before the answer was read"),
     "encoding": (State.FAILED, "5.6.7", "the mail relay cannot take an address of this form"),
 }
+UNSPENT = ("stopped", "gate")
 
 
 def run_lane(number: int, *, seconds: float) -> bool:
     """Hand over what is due, taking no new group after ``seconds``; True when there may be more."""
-    hold = lanes.take(number)
+    hold = lanes.take(number) if ledger.is_anything_due() else None
     if hold is None:
         return False
     try:
-        with Connection(settings.RELAY, on_idle=lambda: keep(hold)) as connection:
-            is_more = Shift(hold, connection).work(until=time.monotonic() + seconds)
+        wire = open_wire(hold)
+        try:
+            is_more = Shift(hold, wire).work(until=time.monotonic() + seconds)
+        finally:
+            wire.close(seconds=GOODBYE)
         closing.settle()
         closing.close_posts()
         return is_more
@@ -41,133 +58,168 @@ def run_lane(number: int, *, seconds: float) -> bool:
         lanes.release(hold)
 
 
-def keep(hold: Hold) -> None:
-    """Renew the lease once half of it is over."""
-    if hold.seconds_left() < LEASE.total_seconds() / 2:
-        lanes.renew(hold)
+def open_wire(hold: Hold) -> Wire:
+    """The way to whoever takes our copies, connecting by now."""
+    wire = SmtpWire(settings.RELAY, hold, connections=settings.DELIVERY_CONNECTIONS, name=settings.LIST_DOMAIN)
+    wire.open()
+    return wire
 
 
 class Shift:
-    """What a lane remembers from one group to the next."""
+    """One run of a lane: what it has in hand, and what it remembers from one group to the next."""
 
-    def __init__(self, hold: Hold, connection: Connection) -> None:
-        self.hold = hold
-        self.connection = connection
+    def __init__(self, hold: Hold, wire: Wire) -> None:
+        self.hold, self.wire = hold, wire
+        self.turns = Turns()
+        self.in_hand: dict[int, Marked] = {}
+        self.wanted: frozenset[int] = frozenset()
+        self.asked_at = 0.0
+        self.unrecorded: list[Outcome] = []
+        self.problems: dict[int, str] = {}
         self.compiled: dict[int, Compiled | None] = {}
         self.refusals: dict[int, tuple[str, int]] = {}
-        self.wanted: set[int] = set()
-        self.asked_at = 0.0
+        self.is_ours = True
+        self.is_idle = False
 
     def work(self, *, until: float) -> bool:
         """Group after group; True when time was up before the work."""
-        while time.monotonic() < until:
-            if not self.connection.is_open and not self.connect():
-                return False
-            self.asked_at = time.monotonic()  # Marking asks the ledger the same question as ``may_leave`` does.
-            group = ledger.mark(self.hold, limit=settings.DELIVERY_GROUP)
-            self.wanted = {delivery.pk for delivery in group}
-            if not group or not self.hand_over(group):
-                return False
-            keep(self.hold)
-        return True
-
-    def connect(self) -> bool:
-        """Open the connection while nothing is marked: a relay that takes minutes to answer leaves no copy in doubt."""
-        if not ledger.is_anything_due():
+        group = settings.DELIVERY_GROUP
+        while True:
+            takes_more = self.takes_more(until)
+            if not self.in_hand and not self.unrecorded and (self.is_idle or not takes_more):
+                break
+            for answer in self.wire.take(ASK_AGAIN, enough=min(group, len(self.in_hand)) or 1):
+                self.judge(answer)
+            has_room = len(self.in_hand) <= group and self.wire.is_open
+            self.turn(limit=group if takes_more and has_room else 0)
+            self.mind()
+        if self.wire.trouble:
+            self.refused_us(self.wire.trouble)
             return False
+        lanes.works(self.hold)
+        return self.is_ours and not self.is_idle
+
+    def takes_more(self, until: float) -> bool:
+        """Whether a new group may be marked. A lane that must wait for a dot anyway does not let its other sessions stand idle."""
+        return self.is_ours and not self.wire.trouble and (time.monotonic() < until or self.wire.is_hanging)
+
+    def turn(self, *, limit: int) -> None:
+        """One commit: the replies that came, and the marks of the next group, which is then handed to the wire."""
+        if not limit and not self.unrecorded:
+            return
+        asked_at = time.monotonic()
         try:
-            self.connection.open()
-        except RelayRefused as error:
-            self.refused_us(error)
-            return False
-        if not lanes.renew(self.hold):
-            self.refused_us(RelayRefused("it took too long to answer"))
-            return False
-        return True
+            with transaction.atomic():
+                ledger.record(self.hold, self.unrecorded)
+                marked = self.turns.claim(self.hold, limit=limit) if limit else []
+            doubts = sum(outcome.state == State.IN_DOUBT for outcome in self.unrecorded)
+            self.unrecorded = []
+            self.is_idle = bool(limit) and not marked
+            self.freeze()
+            if doubts:
+                closing.tell_of_doubts(doubts)
+        except LOST_LEDGER as error:
+            self.mend(error)
+        else:
+            self.push(marked, asked_at)
 
-    def hand_over(self, group: Sequence[Delivery]) -> bool:
-        """Hand over a marked group and write down how each copy ended; False when the relay refuses us."""
-        outcomes: list[Outcome] = []
-        on_the_wire: int | None = None
+    def push(self, marked: Iterable[Marked], asked_at: float) -> None:
+        """Give a marked group to the wire; marking asked the ledger whether its copies may leave."""
+        jobs = []
+        for copy in marked:
+            compiled = self.compile(copy.post_id)
+            if compiled is None:
+                self.unrecorded.append(Outcome(copy.id, State.QUEUED, spent=False))
+            else:
+                jobs.append((compiled, copy))
+        if not self.in_hand:
+            self.asked_at = asked_at
+        self.in_hand |= {copy.id: copy for _, copy in jobs}
+        self.wanted |= {copy.id for _, copy in jobs}
+        self.wire.allow(self.wanted, self.asked_at)
+        self.wire.push(jobs)
+
+    def mind(self) -> None:
+        """A few times a second: may the copies in hand still leave, and is the lane still ours?"""
+        if time.monotonic() - self.asked_at < ASK_AGAIN:
+            return
         try:
-            for copy in self.build(group):
-                if not self.connection.is_open:
-                    break  # The rest waits until there is another one.
-                on_the_wire = copy.delivery_id
-                outcomes.append(self.one(copy))
-                if outcomes[-1].state == State.IN_DOUBT:
-                    on_the_wire = None
-                    raise RelayRefused("it hung up after the final dot")
-            lanes.works(self.hold)
-        except RelayRefused as error:
-            if on_the_wire is not None:  # It waits longer than the others, so that one odd copy does not hold them all up.
-                outcomes.append(Outcome(on_the_wire, State.QUEUED))
-            self.refused_us(error)
-            return False
-        finally:
-            ledger.record(self.hold, outcomes)
-            ended = {outcome.delivery_id for outcome in outcomes} | {on_the_wire}
-            ledger.put_back(self.hold, [delivery.pk for delivery in group if delivery.pk not in ended])
-        return True
+            self.ask()
+            self.keep()
+        except LOST_LEDGER as error:
+            self.mend(error)
 
-    def refused_us(self, error: RelayRefused) -> None:
+    def ask(self) -> None:
+        """Learn from the ledger which of the copies in hand may still leave, and tell the wire."""
+        self.asked_at = time.monotonic()
+        self.wanted = ledger.still_wanted(self.hold, self.in_hand) if self.in_hand else frozenset()
+        self.wire.allow(self.wanted, self.asked_at)
+
+    def keep(self) -> None:
+        """Renew the lease once half of it is over. A lane that somebody else holds takes nothing more."""
+        if self.is_ours and self.hold.seconds_left() < LEASE.total_seconds() / 2:
+            self.is_ours = lanes.renew(self.hold)
+
+    def mend(self, error: Exception) -> None:
+        """The ledger was lost, perhaps in mid-commit: read on a new connection what is marked, before anything else is sent.
+
+        Until then the wire's answer grows stale, and no dot is written; replies are kept, and recorded once there is a ledger.
+        """
+        log.warning("lane %s: the ledger was lost: %s", self.hold.number, type(error).__name__)
+        until = time.monotonic() + DOT_TIMEOUT
+        self.turns.forget()
+        while True:
+            connection.close()
+            try:
+                known = self.in_hand.keys() | {outcome.delivery_id for outcome in self.unrecorded}
+                ledger.put_back(self.hold, ledger.marked_by(self.hold) - known)
+                return
+            except LOST_LEDGER:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(TRY_AGAIN)
+
+    def refused_us(self, why: str) -> None:
         """It is not about any recipient: the lane rests, and staff are told."""
         lanes.rest(self.hold)
-        systemmail.alert("relay", "The mail relay does not take our mail", f"Copies wait, nobody is left out. It said: {error}")
-
-    def build(self, group: Sequence[Delivery]) -> list[Copy]:
-        """The copies of a group that pass the gate; a post with one that does not is frozen, and its copies wait."""
-        built = [self.build_one(delivery) for delivery in group]
-        return [copy for copy in built if copy is not None]
-
-    def build_one(self, delivery: Delivery) -> Copy | None:
-        """One copy, or None where its post is stopped; a post that cannot be built at all must not hold up the others."""
-        done = False
-        try:
-            compiled = self.compile(delivery.post_id)
-            copy = copies.build(compiled, delivery) if compiled else None
-            done = True
-        finally:
-            if not done:
-                self.freeze(delivery.post_id, "Its copies cannot be built; the log says why.")
-        problem = gate.check_copy(copy) if copy else ""
-        if problem:
-            self.freeze(delivery.post_id, problem)
-        return None if problem else copy
+        systemmail.alert("relay", "The mail relay does not take our mail", f"Copies wait, nobody is left out. It said: {why}")
 
     def compile(self, post_id: int) -> Compiled | None:
-        """The post, rendered once a shift; None where the gate stopped it."""
+        """The post, rendered once a shift; None where it is stopped. One that cannot be built must not hold up the others."""
         if post_id not in self.compiled:
-            post = Post.objects.select_related("mailing_list", "sender").get(pk=post_id)
-            compiled = copies.compile_post(post)
-            self.compiled[post_id] = compiled
-            problem = gate.check_post(compiled)
+            self.compiled[post_id] = None
+            try:
+                compiled = copies.compile_post(Post.objects.select_related("mailing_list", "sender").get(pk=post_id))
+                problem = gate.check_post(compiled)
+            except LOST_LEDGER:
+                del self.compiled[post_id]
+                raise
+            except Exception:
+                log.exception("post %s cannot be built", post_id)
+                problem = "Its copies cannot be built; the log says why."
             if problem:
-                self.freeze(post_id, problem)
+                self.problems[post_id] = problem
+            else:
+                self.compiled[post_id] = compiled
         return self.compiled[post_id]
 
-    def one(self, copy: Copy) -> Outcome:
-        """Hand over one copy, unless it is no longer wanted; raises ``RelayRefused``."""
-        if not self.may_leave(copy.delivery_id):
-            return Outcome(copy.delivery_id, State.QUEUED, spent=False)
-        verdict = self.connection.hand_over(
-            copy.envelope_sender, copy.recipient, copy.message, may_finish=lambda: self.may_leave(copy.delivery_id)
-        )
-        return self.judge(copy, verdict)
-
-    def judge(self, copy: Copy, verdict: Verdict) -> Outcome:
+    def judge(self, answer: Answer) -> None:
         """What a verdict means for the copy, and for its post."""
+        marked, verdict = self.in_hand.pop(answer.delivery_id), answer.verdict
+        state: str
         if verdict.reply is None:
-            return Outcome(copy.delivery_id, *WITHOUT_REPLY[verdict.stage], spent=verdict.stage != "stopped")
-        status, said = verdict.reply.status, f"{verdict.reply.code} {verdict.reply.text}"
+            state, status, text = WITHOUT_REPLY[verdict.stage]
+            spent = verdict.stage not in UNSPENT
+        else:
+            state, status, text = meaning(verdict), verdict.reply.status, f"{verdict.reply.code} {verdict.reply.text}"
+            spent = True
+        self.unrecorded.append(Outcome(marked.id, state, status, text, spent=spent, attempts=marked.attempts))
+        if verdict.problem:
+            self.problems[marked.post_id] = verdict.problem
         if verdict.is_sent:
-            self.refusals.pop(copy.post_id, None)
-            return Outcome(copy.delivery_id, State.SENT, status, said)
-        if not verdict.reply.is_permanent:
-            return Outcome(copy.delivery_id, State.DEFERRED, status, said)
-        if verdict.stage == "content":
-            self.refused(copy.post_id, said)
-        return Outcome(copy.delivery_id, State.FAILED, status, said)
+            self.refusals.pop(marked.post_id, None)
+        elif verdict.stage == "content" and state == State.FAILED:
+            self.refused(marked.post_id, text)
 
     def refused(self, post_id: int, said: str) -> None:
         """The relay refused a copy's content: the same words for three recipients in a row stop the post."""
@@ -175,19 +227,21 @@ class Shift:
         times = times + 1 if before == said else 1
         self.refusals[post_id] = (said, times)
         if times >= SAME_REFUSALS:
-            self.freeze(post_id, f"The mail relay refused it {times} times in a row with the same words: {said}")
+            self.problems[post_id] = f"The mail relay refused it {times} times in a row with the same words: {said}"
 
-    def freeze(self, post_id: int, problem: str) -> None:
-        """Stop a post for a check, its copies in hand included."""
-        closing.freeze(post_id, problem)
-        self.compiled[post_id] = None
-        self.asked_at = 0.0
+    def freeze(self) -> None:
+        """Stop the posts that have a problem for a check, their copies in hand included."""
+        for post_id, problem in self.problems.items():
+            closing.freeze(post_id, problem)
+            self.compiled[post_id] = None
+        if self.problems:
+            self.problems = {}
+            self.ask()
 
-    def may_leave(self, delivery_id: int) -> bool:
-        """Whether a final dot may be written now, by an answer of the ledger at most half a second old."""
-        if self.hold.seconds_left() < MARGIN:
-            return False
-        if time.monotonic() - self.asked_at > FRESH:
-            self.asked_at = time.monotonic()
-            self.wanted = ledger.still_wanted(self.hold, self.wanted)
-        return delivery_id in self.wanted
+
+def meaning(verdict: Verdict) -> str:
+    """The state that a copy ends this attempt in, by the server's reply."""
+    assert verdict.reply is not None
+    if verdict.is_sent:
+        return State.SENT
+    return State.FAILED if verdict.reply.is_permanent else State.DEFERRED

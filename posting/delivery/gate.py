@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from django.conf import settings
 
 from posting.delivery.copies import Compiled, Copy
+from posting.delivery.ledger import Marked
 from posting.models import Post
 from subscriptions import addresses
 
@@ -39,11 +40,11 @@ def check_post(compiled: Compiled) -> str:
     return ""
 
 
-def check_copy(copy: Copy) -> str:
+def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
     """Each copy: "" or why it may not leave. One recipient, one To, the same address, and no header that reaches anybody else."""
     head = list(PARSER.parsebytes(copy.message).raw_items())
     to = [_text(value) for name, value in head if name.lower() == "to"]
-    if to != [copy.recipient]:
+    if to != [marked.recipient] or copy.recipient != marked.recipient:
         return "It is not addressed to its recipient alone."
     names = [name.lower() for name, _ in head]
     if len(set(names)) != len(names) or not HEADERS.issuperset(names):

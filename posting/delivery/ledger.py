@@ -1,24 +1,63 @@
-"""The ledger of copies. What is marked SENDING here is committed before a byte of it leaves, and each reply is written back."""
+"""The ledger of copies. What is marked SENDING here is committed before a byte of it leaves, and each reply is written back.
 
+A whole group of copies takes one statement (``statements``), whatever its size; the moves are those of ``Delivery.TRANSITIONS``.
+"""
+
+import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, F, Q
 
 from chamberlist.clock import Now
-from chamberlist.models import Halt
+from chamberlist.sealed import Unreadable, unseal
 from posting.delivery.lanes import MARGIN, Hold
-from posting.models import Delivery, DeliveryEvent, Lane, Post
-from subscriptions.models import Subscription, Suppression
+from posting.delivery.statements import CLAIM, OPEN_POSTS, RECORD, STILL_WANTED
+from posting.models import Delivery, DeliveryEvent, Post
+from subscriptions.models import Subscription
+
+log = logging.getLogger(__name__)
 
 State = Delivery.State
 LOST = "the worker ended before the answer was read"
+LEFT = "the member left or paused"
+UNWANTED = "not to be mailed"
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
+
+BY_LANES = [  # IN_DOUBT -> QUEUED is a person's decision, never a lane's.
+    (before, after)
+    for before, targets in Delivery.TRANSITIONS.items()
+    for after in targets
+    if before in (State.SENDING, State.IN_DOUBT) and (before, after) != (State.IN_DOUBT, State.QUEUED)
+]
+ENDED = [state for state in State if state not in Delivery.OPEN and state != State.IN_DOUBT]
+assert all(Delivery.TRANSITIONS[waiting] >= {State.SENDING, State.CANCELLED, State.SUPPRESSED} for waiting in Delivery.WAITING)
 
 
-@dataclass(frozen=True)
+class Marked(NamedTuple):
+    """A copy that a lane has marked: what it takes to build it."""
+
+    id: int
+    post_id: int
+    handle: UUID
+    subscription: UUID  # Its handle.
+    recipient: str  # "" where no key opens it.
+    attempts: int
+
+
+class Claim(NamedTuple):
+    """What one read of a post's waiting copies gave: those to hand over, and where the next read goes on; None at the end."""
+
+    marked: list[Marked]
+    last: tuple[datetime, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How the hand-over of one copy ended. ``status`` is an enhanced code (RFC 3463) or "", ``text`` a reply without addresses."""
 
@@ -27,79 +66,86 @@ class Outcome:
     status: str = ""
     text: str = ""
     spent: bool = True  # Whether it counts as an attempt: False where nothing was asked of the relay.
+    attempts: int = 1
 
 
-def suppressed() -> Exists:
-    """The condition that a copy's address must not be mailed."""
-    scope = Q(mailing_list=OuterRef("post__mailing_list")) | Q(mailing_list=None)
-    return Exists(Suppression.objects.filter(scope, address_hash=OuterRef("address_hash")))
+BEGINNING = (datetime.min.replace(tzinfo=UTC), 0)
 
 
-def may_leave() -> Q:
-    """The condition under which a copy may leave now: asked when it is marked, and again just before its final dot."""
-    return (
-        Q(post__state=Post.State.SENDING, post__expires_at__gt=Now(), subscription__state=Subscription.State.ACTIVE)
-        & ~suppressed()
-        & ~Exists(Halt.objects.filter(halted_at__isnull=False))
-    )
-
-
-def is_due() -> Q:
-    """The condition under which a copy waits for its turn, and the turn has come."""
-    return Q(state__in=Delivery.states_before(State.SENDING), next_attempt_at__lte=Now())
+def open_posts() -> list[int]:
+    """The posts of which a copy is due and may leave, oldest first."""
+    return [number for (number,) in _rows(OPEN_POSTS, {})]
 
 
 def is_anything_due() -> bool:
     """Whether a lane would find a copy to hand over now."""
-    return Delivery.objects.filter(is_due(), may_leave()).exists()
+    return bool(open_posts())
 
 
-@transaction.atomic
-def mark(hold: Hold, *, limit: int) -> list[Delivery]:
-    """Mark up to ``limit`` copies as being handed over by this lane, durably, and give them with their subscriptions."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = on")
-    held = Lane.objects.filter(number=hold.number, token=hold.token, leased_until__gt=Now())
-    if not held.exists():
-        return []
-    due = Delivery.objects.filter(is_due(), may_leave()).order_by("next_attempt_at", "pk")
-    copies = list(due.select_related("subscription").select_for_update(of=("self",), skip_locked=True)[:limit])
-    Delivery.advance_many(
-        [copy.pk for copy in copies],
-        State.SENDING,
-        lane_id=hold.number,
-        lane_token=hold.token,
-        attempts=F("attempts") + 1,
-    )
-    return copies
+@transaction.atomic(savepoint=False)
+def claim(hold: Hold, post_id: int, *, limit: int, after: tuple[datetime, int] = BEGINNING) -> Claim:
+    """Mark up to ``limit`` due copies of a post as being handed over by this lane; who must not get one is settled in passing.
+
+    The commit is durable; nothing of a marked copy leaves before it.
+    """
+    values = {"post": post_id, "limit": limit, "after": after[0], "after_id": after[1], "left": LEFT, "unwanted": UNWANTED}
+    rows = sorted(_rows(CLAIM, {**values, **_ours(hold)}))
+    marked = [
+        Marked(number, post_id, handle, member, _opened(sealed, member), attempts)
+        for _, number, fate, handle, attempts, member, sealed in rows
+        if fate == State.SENDING
+    ]
+    return Claim(marked, rows[-1][:2] if rows else None)
 
 
-def still_wanted(hold: Hold, ids: Iterable[int]) -> set[int]:
+def still_wanted(hold: Hold, ids: Collection[int]) -> frozenset[int]:
     """Which of the copies that this lane marked may still leave: not halted, recalled, expired, left, and the lease is ours."""
-    ours = Lane.objects.filter(number=hold.number, token=hold.token, leased_until__gt=Now() + timedelta(seconds=MARGIN))
-    copies = Delivery.objects.filter(may_leave(), Exists(ours), _marked_by(hold), pk__in=list(ids), state=State.SENDING)
-    return set(copies.values_list("pk", flat=True))
+    values = {"ids": list(ids), **_ours(hold, margin=MARGIN)}
+    return frozenset(number for (number,) in _rows(STILL_WANTED, values))
 
 
-@transaction.atomic
-def record(hold: Hold, outcomes: Iterable[Outcome]) -> None:
+@transaction.atomic(savepoint=False)
+def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
     """Write how the copies ended. Refused where another lane has marked them since; a reply in doubt of our own is still taken."""
-    for outcome in outcomes:
-        changes: dict[str, object] = {"status": f"{outcome.status} {outcome.text}".strip()[:200]}
-        if outcome.state == State.DEFERRED or (outcome.state == State.QUEUED and outcome.spent):
-            changes["next_attempt_at"] = Now() + back_off(Delivery.objects.get(pk=outcome.delivery_id).attempts)
-        elif outcome.state not in Delivery.OPEN and outcome.state != State.IN_DOUBT:
-            changes["ended_at"] = Now()
-        if not outcome.spent:
-            changes["attempts"] = F("attempts") - 1
-        moved = Delivery.advance_many([outcome.delivery_id], outcome.state, where=_reported_by(hold, outcome), **changes)
-        if moved and outcome.state in (State.DEFERRED, State.FAILED):
-            _note(hold, outcome)
+    if not outcomes:
+        return
+    values = {
+        "ids": [outcome.delivery_id for outcome in outcomes],
+        "states": [str(outcome.state) for outcome in outcomes],
+        "statuses": [outcome.status for outcome in outcomes],
+        "said": [outcome.text.replace("\0", " ") for outcome in outcomes],
+        "spent": [outcome.spent for outcome in outcomes],
+        "waits": [_wait(outcome) for outcome in outcomes],
+        "before": [str(before) for before, _ in BY_LANES],
+        "after": [str(after) for _, after in BY_LANES],
+        "ended": [str(state) for state in ENDED],
+    }
+    moved = dict(_rows(RECORD, {**values, **_ours(hold)}))
+    DeliveryEvent.objects.bulk_create(
+        [
+            DeliveryEvent(
+                delivery_id=outcome.delivery_id,
+                key=f"smtp/{hold.number}/{hold.token}/{moved[outcome.delivery_id]}",
+                kind=KINDS[outcome.state],
+                status=outcome.status,
+                text=outcome.text[:300],
+            )
+            for outcome in outcomes
+            if outcome.delivery_id in moved and outcome.state in KINDS
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def put_back(hold: Hold, ids: Iterable[int]) -> None:
     """Nothing of these copies has left: they wait again, as if they had not been marked."""
     record(hold, [Outcome(delivery_id, State.QUEUED, spent=False) for delivery_id in ids])
+
+
+def marked_by(hold: Hold) -> frozenset[int]:
+    """The copies that are marked under this lease: what to read after an error during COMMIT."""
+    marked = Delivery.objects.filter(lane_id=hold.number, lane_token=hold.token, state=State.SENDING)
+    return frozenset(marked.values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -121,23 +167,35 @@ def counts(post: Post) -> dict[str, int]:
 
 def back_off(attempts: int) -> timedelta:
     """The wait after that many attempts: one minute, doubling up to half an hour, give or take a fifth."""
-    return timedelta(minutes=min(2 ** max(attempts - 1, 0), 30)) * random.uniform(0.8, 1.2)  # noqa: S311
+    doublings = min(max(attempts - 1, 0), 10)
+    wait: timedelta = min(SHORTEST_WAIT * 2**doublings, LONGEST_WAIT)
+    return wait * random.uniform(0.8, 1.2)  # noqa: S311
 
 
-def _marked_by(hold: Hold) -> Q:
-    return Q(lane_id=hold.number, lane_token=hold.token)
+KINDS: dict[str, str] = {State.DEFERRED: DeliveryEvent.Kind.DEFERRED, State.FAILED: DeliveryEvent.Kind.FAILED}
 
 
-def _reported_by(hold: Hold, outcome: Outcome) -> Q:
-    """IN_DOUBT -> QUEUED is a person's decision, never a lane's."""
-    mine = _marked_by(hold)
-    return mine & Q(state=State.SENDING) if outcome.state == State.QUEUED else mine
+def _wait(outcome: Outcome) -> float | None:
+    """Seconds until the next attempt; what was put back waits behind the others, where a lane that has read past it finds it."""
+    if outcome.state == State.DEFERRED or (outcome.state == State.QUEUED and outcome.spent):
+        return back_off(outcome.attempts).total_seconds()
+    return 0.0 if outcome.state == State.QUEUED else None
 
 
-def _note(hold: Hold, outcome: Outcome) -> None:
-    kind = DeliveryEvent.Kind.DEFERRED if outcome.state == State.DEFERRED else DeliveryEvent.Kind.FAILED
-    DeliveryEvent.objects.get_or_create(
-        delivery_id=outcome.delivery_id,
-        key=f"smtp/{hold.number}/{hold.token}/{Delivery.objects.get(pk=outcome.delivery_id).attempts}",
-        defaults={"kind": kind, "status": outcome.status, "text": outcome.text[:300]},
-    )
+def _opened(sealed_address: str, member: UUID) -> str:
+    try:
+        return unseal(sealed_address, place=Subscription.address.place(Subscription, member))
+    except Unreadable as error:
+        log.error("%s", error)
+        return ""
+
+
+def _ours(hold: Hold, *, margin: float = 0) -> dict[str, Any]:
+    return {"lane": hold.number, "token": hold.token, "margin": timedelta(seconds=margin)}
+
+
+def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

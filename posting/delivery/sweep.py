@@ -7,7 +7,9 @@ from posting.delivery import audience, closing, lanes, ledger
 
 def sweep() -> list[int]:
     """Expand what is due, recover what a dead lane left, end what has ended; the lanes for which there is work."""
-    ledger.recover()
+    doubts = ledger.recover()
+    if doubts:
+        closing.tell_of_doubts(doubts)
     for post_id in audience.due():
         audience.expand(post_id)
     closing.settle()

@@ -60,16 +60,17 @@ class Delivery(Stateful):
         State.DELIVERED: {State.BOUNCED, State.COMPLAINED},
         State.IN_DOUBT: {State.SENT, State.DELIVERED, State.FAILED, State.BOUNCED, State.COMPLAINED, State.QUEUED},
     }  # fmt: skip
-    OPEN = (State.QUEUED, State.DEFERRED, State.SENDING)
+    WAITING = (State.QUEUED, State.DEFERRED)
+    OPEN = (*WAITING, State.SENDING)
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="deliveries")
-    subscription = models.ForeignKey(Subscription, null=True, on_delete=models.SET_NULL, related_name="deliveries")
+    subscription = models.ForeignKey(Subscription, null=True, on_delete=models.SET_NULL, related_name="deliveries", db_index=False)
     address_hash = models.BinaryField(null=True)
     handle = models.UUIDField(unique=True, default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED, db_default=State.QUEUED, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(db_default=Now())
-    lane = models.ForeignKey(Lane, null=True, on_delete=models.PROTECT, related_name="+")
+    lane = models.ForeignKey(Lane, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     lane_token = models.BigIntegerField(null=True)
     status = models.CharField(max_length=200, blank=True, db_default="", help_text="The last reply or reason, without addresses.")
     ended_at = models.DateTimeField(null=True)
@@ -78,17 +79,20 @@ class Delivery(Stateful):
         verbose_name_plural = "deliveries"
         constraints = (
             is_one_of(DeliveryState, name="delivery_state"),
-            models.UniqueConstraint(fields=["post", "subscription"], name="delivery_once_a_subscription"),
-            models.UniqueConstraint(fields=["post", "address_hash"], name="delivery_once_an_address"),
+            # In this order they also find what one member was sent.
+            models.UniqueConstraint(fields=["subscription", "post"], name="delivery_once_a_subscription"),
+            models.UniqueConstraint(fields=["address_hash", "post"], name="delivery_once_an_address"),
             models.CheckConstraint(
                 condition=~Q(state="sending") | Q(lane__isnull=False, lane_token__isnull=False),
                 name="delivery_sending_has_a_lane",
             ),
         )
         indexes = (
-            models.Index(fields=["next_attempt_at", "id"], condition=Q(state__in=("queued", "deferred")), name="delivery_due"),
+            # Whose turn it is within a post. Each post has a range of its own, so that none waits behind another.
+            models.Index(
+                fields=["post", "next_attempt_at", "id"], condition=Q(state__in=("queued", "deferred")), name="delivery_turn"
+            ),
             models.Index(fields=["lane"], condition=Q(state="sending"), name="delivery_marked"),
-            models.Index(fields=["post", "state"], name="delivery_counts"),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,130 @@
+"""A channel to a mail server: command lines out, whole replies in (RFC 5321 section 4.2), each awaited until a deadline."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+LONGEST_REPLY = 64 * 1024  # Octets; RFC 5321 section 4.5.3.1.5 asks for 512 a line.
+HIGH_WATER = 64 * 1024
+
+
+class Said(NamedTuple):
+    """A reply as it came: code, and its lines joined by line breaks."""
+
+    code: int
+    text: bytes
+
+
+class Ended(Exception):
+    """The connection is over, or the server is silent, or what it says is no SMTP: the message says which."""
+
+
+class Channel(asyncio.Protocol):
+    """One connection. Its methods belong to the loop's thread."""
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.transport: asyncio.Transport
+        self.said: deque[Said] = deque()
+        self.lines: list[bytes] = []
+        self.rest = b""
+        self.waiter: asyncio.Future[None] | None = None
+        self.deadline = math.inf
+        self.is_clogged = False
+        self.error: Ended | None = None
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    def data_received(self, data: bytes) -> None:
+        *whole, self.rest = (self.rest + data).split(b"\n")
+        for line in whole:
+            self._read(line)
+        if len(self.rest) + sum(map(len, self.lines)) > LONGEST_REPLY:
+            self._end("the server's answer has no end")
+        if self.said:
+            self._wake()
+
+    def eof_received(self) -> bool:
+        self._end("the server closed the connection")
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end("the connection was lost" if error is None else f"the connection was lost: {error}")
+
+    def pause_writing(self) -> None:
+        self.is_clogged = True
+
+    def resume_writing(self) -> None:
+        self.is_clogged = False
+        self._wake()
+
+    # What a session calls
+
+    async def reply(self, timeout: float) -> Said:
+        """The next reply; raises ``Ended``. What was said before the end is still heard."""
+        while not self.said:
+            await self._wait(timeout)
+        return self.said.popleft()
+
+    async def drained(self, timeout: float) -> None:
+        """Wait until what was written is on its way; raises ``Ended``."""
+        while self.is_clogged:
+            await self._wait(timeout)
+
+    def write(self, *parts: bytes) -> None:
+        """Write, at once where there is room; what fails shows as ``Ended`` where the reply is awaited."""
+        if not self.error:
+            self.transport.write(b"".join(parts))
+
+    @property
+    def unsent(self) -> int:
+        """How many octets wait in this process for room in the network's buffers."""
+        return 0 if self.error else self.transport.get_write_buffer_size()
+
+    def check(self) -> None:
+        """To be called a few times a second: ends a wait whose time is over."""
+        if self.waiter and self.clock() > self.deadline:
+            self._end("the server did not answer in time")
+
+    def abort(self) -> None:
+        """Close without a word; what is still unsent never leaves."""
+        self._end("we hung up")
+        if hasattr(self, "transport"):
+            self.transport.abort()
+
+    def _read(self, line: bytes) -> None:
+        line = line.rstrip(b"\r")
+        code = line[:3]
+        if not (code.isdigit() and b"200" <= code < b"600" and line[3:4] in (b"", b" ", b"-")):
+            self._end("the server's answer is no SMTP reply")
+        self.lines.append(line[4:])
+        if line[3:4] != b"-" and self.error is None:
+            self.said.append(Said(int(code), b"\n".join(self.lines)))
+            self.lines = []
+
+    async def _wait(self, timeout: float) -> None:
+        if self.error:
+            raise self.error
+        assert self.waiter is None, "one at a time"
+        self.waiter = asyncio.get_running_loop().create_future()
+        self.deadline = self.clock() + timeout
+        try:
+            await self.waiter
+        finally:
+            self.waiter = None
+
+    def _wake(self) -> None:
+        if self.waiter and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    def _end(self, why: str) -> None:
+        if self.error is None:
+            self.error = Ended(why)
+        self._wake()

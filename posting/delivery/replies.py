@@ -1,0 +1,58 @@
+"""Replies: what a mail server said, kept without addresses, and what that means for one copy."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from chamberlist.redaction import redact
+
+STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")  # RFC 3463 section 2.
+KEPT = 300
+
+Stage = Literal["recipient", "content", "stopped", "cut", "lost", "encoding", "gate"]
+
+
+class RelayRefused(Exception):
+    """The relay does not take our mail now, whoever it is for: our address, password, certificate or network. Nobody fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's reply: ``code`` (RFC 5321 section 4.2), ``status`` (RFC 3463, or ""), ``text`` without addresses."""
+
+    code: int
+    status: str
+    text: str
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def is_permanent(self) -> bool:
+        return self.code >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the hand-over of one copy ended, and at which stage.
+
+    ``recipient``, ``content``: the reply to RCPT, or to DATA and the dot. ``stopped``: no dot was written, and nothing went wrong.
+    ``cut``: the connection ended while this copy was on its way, before the dot. ``lost``: the dot was written and no reply came.
+    ``encoding``: this server cannot take the address (RFC 6531). ``gate``: it must not leave, ``problem`` says why.
+    """
+
+    stage: Stage
+    reply: Reply | None = None
+    problem: str = ""
+
+    @property
+    def is_sent(self) -> bool:
+        return self.stage == "content" and self.reply is not None and self.reply.is_good
+
+
+def reply(code: int, text: bytes) -> Reply:
+    """A reply without addresses, its enhanced status code (RFC 2034) apart."""
+    words = "".join(char if char.isprintable() else " " for char in text.decode("utf-8", "replace")).split()
+    status = words[0] if words and STATUS.fullmatch(words[0]) else ""
+    return Reply(code, status, redact(" ".join(words[1:] if status else words))[:KEPT])

@@ -1,0 +1,315 @@
+"""A session with the relay (RFC 5321) that hands over one copy to one recipient at a time, and owns the moment of the final dot.
+
+Where the server offers PIPELINING (RFC 2920), one write holds the text of a copy, its final dot, and the MAIL, RCPT and DATA of the
+next copy: a round trip a copy.
+"""
+
+import asyncio
+import base64
+import math
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from chamberlist.redaction import redact
+from chamberlist.relay import Relay
+from posting.delivery.channel import Channel, Ended, Said
+from posting.delivery.copies import Copy
+from posting.delivery.replies import RelayRefused, Reply, Stage, Verdict, reply
+
+# RFC 5321 section 4.5.3.2, in seconds; the first is ours, for the network alone.
+CONNECT_TIMEOUT = 30
+GREETING_TIMEOUT, COMMAND_TIMEOUT, DATA_TIMEOUT, BLOCK_TIMEOUT, DOT_TIMEOUT = 300, 300, 120, 180, 600
+GOODBYE_TIMEOUT = 5
+BLOCK = 32 * 1024  # Octets: a longer copy goes out before its dot does, so that a slow reader does not decide when that leaves.
+DOT = b".\r\n"
+GO_ON, CLOSING, TOO_LARGE = 354, 421, 552
+UNKNOWN_COMMAND = (500, 502, 504)
+
+
+class Source(Protocol):
+    """Where a session gets its copies, and tells how they ended."""
+
+    async def next(self) -> Copy | None:
+        """The next copy, waiting for one; None when there is no more."""
+
+    def next_now(self) -> Copy | None:
+        """The next copy, if one is there."""
+
+    def expires_at(self, copy: Copy) -> float:
+        """When nobody wants it any longer, in seconds since 1970."""
+
+    def may_finish(self, copy: Copy) -> bool | None:
+        """Whether its final dot may be written now; None: it cannot be said at this moment."""
+
+    async def permission(self, copy: Copy) -> bool:
+        """The same, waiting until it can be said."""
+
+    def ended(self, copy: Copy, verdict: Verdict) -> None:
+        """How the hand-over of a copy ended; told once for each copy that was given."""
+
+
+class Session:
+    """One connection to the relay, kept for many copies."""
+
+    def __init__(self, relay: Relay, source: Source, *, name: str, context: Callable[[], ssl.SSLContext]) -> None:
+        """``name`` is what we call ourselves in EHLO; ``context`` says whose certificates are trusted."""
+        self.relay, self.source, self.name, self.context = relay, source, name, context
+        self.channel = Channel(clock=time.monotonic)
+        self.offers: dict[str, str] = {}
+        self.held: deque[bytes] = deque()
+        self.must_reset = False
+        self.is_ready = False
+        self.handed_over = 0
+        self.opened: Copy | None = None  # Its MAIL was written, its dot was not.
+        self.finished: Copy | None = None  # Its dot was written, no reply was read.
+        self.behind_the_dot = 0  # Octets that were written after that dot.
+        self.waits_since = math.inf  # When that dot was written, by ``time.monotonic()``.
+
+    async def open(self) -> None:
+        """Connect, encrypt and sign in; raises ``RelayRefused``."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await self._connect(self.context() if self.relay.tls == "implicit" else None)
+            self._want(await self.channel.reply(GREETING_TIMEOUT), 220, "greeting")
+            await self._greet()
+            if self.relay.tls == "starttls":
+                await self._encrypt()
+            if self.relay.username:
+                await self._sign_in()
+            self.is_ready = True
+        except (OSError, Ended, TimeoutError) as error:
+            self.channel.abort()
+            raise RelayRefused(redact(str(error)) or "it cannot be reached") from error
+        except RelayRefused:
+            self.channel.abort()
+            raise
+
+    async def work(self) -> None:
+        """Hand over copies until the source has no more; raises ``RelayRefused`` or ``Ended`` once each copy's end is told."""
+        try:
+            copy = await self.source.next()
+            while copy is not None:
+                copy = await self._hand_over(copy) or await self.source.next()
+            await self._goodbye()
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Close without a word, and tell what became of the copies in hand."""
+        is_unsent = self.channel.unsent > self.behind_the_dot
+        self.is_ready = False
+        self.channel.abort()
+        if self.finished is not None:
+            self._tell(self.finished, Verdict("stopped" if is_unsent else "lost"))
+            if self.opened is not None:
+                self._tell(self.opened, Verdict("stopped"))
+        elif self.opened is not None:
+            self._tell(self.opened, Verdict("cut"))
+        self.opened = self.finished = None
+
+    def check(self) -> None:
+        """To be called a few times a second: minds the time-outs, and a dot that is still in this process and may leave no more."""
+        self.channel.check()
+        copy = self.finished
+        if copy is not None and self.channel.unsent > self.behind_the_dot and self.source.may_finish(copy) is False:
+            self.drop()
+
+    async def _hand_over(self, copy: Copy) -> Copy | None:
+        """One transaction (RFC 5321 section 3.3); gives the copy whose transaction was opened together with the final dot."""
+        refusal = await self._open_transaction(copy)
+        if refusal is not None:
+            self.opened = None
+            self._tell(copy, refusal)
+            return None
+        if len(copy.data) > BLOCK:
+            self.channel.write(copy.data)
+            await self.channel.drained(BLOCK_TIMEOUT)
+        if self.source.may_finish(copy) is not True and not await self.source.permission(copy):
+            self.opened = None
+            self._tell(copy, Verdict("stopped"))
+            raise Ended("we hung up")  # After 354 a bare dot would be an empty mail: there is no other way back.
+        following = self._following() if "PIPELINING" in self.offers else None
+        commands = b"" if following is None else b"".join(self._opening(following))
+        self.finished, self.opened, self.behind_the_dot = copy, following, len(commands)
+        self.waits_since = time.monotonic()
+        self.channel.write(b"" if len(copy.data) > BLOCK else copy.data, DOT, commands)
+        answer = await self.channel.reply(DOT_TIMEOUT)
+        self._judge_dot(copy, answer)
+        return following
+
+    def _judge_dot(self, copy: Copy, answer: Said) -> None:
+        if 300 <= answer.code < 400:  # Neither taken nor refused: nobody knows.
+            raise Ended(f"the server answered {answer.code} to the final dot")
+        self.finished, self.waits_since = None, math.inf
+        self.handed_over += 1
+        self._tell(copy, Verdict("content", reply(*answer)))
+        self._leave_if_closing(answer, Verdict("stopped"))
+
+    async def _open_transaction(self, copy: Copy) -> Verdict | None:
+        """MAIL, RCPT and DATA; None when the server waits for the text. Raises ``RelayRefused``."""
+        if self.opened is not copy:
+            if not self._can_take(copy):
+                return Verdict("encoding")
+            self._begin(copy)
+        if self.must_reset:
+            self.must_reset = False
+            self._want(await self._answer(COMMAND_TIMEOUT), 250, "RSET")
+        sender = await self._answer(COMMAND_TIMEOUT)
+        if sender.code == TOO_LARGE:  # RFC 1870 section 6.
+            return await self._refused("content", sender, unread=2)
+        self._leave_if_closing(sender, Verdict("stopped"))
+        if not 200 <= sender.code < 300:
+            raise RelayRefused(f"MAIL: {_words(sender)}")
+        recipient = await self._answer(COMMAND_TIMEOUT)
+        if not 200 <= recipient.code < 300:
+            return await self._refused("recipient", recipient, unread=1)
+        data = await self._answer(DATA_TIMEOUT)
+        if data.code < 400 and data.code != GO_ON:  # RFC 5321 section 4.3.2 knows no such answer: nothing was sent.
+            raise Ended(f"the server answered {data.code} to DATA")
+        return None if data.code == GO_ON else await self._refused("content", data, unread=0)
+
+    async def _refused(self, stage: Stage, answer: Said, *, unread: int) -> Verdict:
+        """A refusal leaves the session usable after RSET."""
+        verdict = Verdict(stage, reply(*answer))
+        self._leave_if_closing(answer, verdict)
+        if self.held:  # Without PIPELINING nothing else was said yet.
+            self.held.clear()
+            unread = 0
+        for _ in range(unread):
+            answer = await self.channel.reply(DATA_TIMEOUT)
+        if answer.code == GO_ON:  # RFC 2920 section 3.1: no recipient is left, so a bare dot reaches nobody.
+            self.channel.write(DOT)
+            await self.channel.reply(DOT_TIMEOUT)
+        self.must_reset = True
+        return verdict
+
+    def _leave_if_closing(self, answer: Said, verdict: Verdict) -> None:
+        """421 announces that the session is over (RFC 5321 section 3.8); ``verdict`` is that on the copy that was opened."""
+        if answer.code == CLOSING:
+            if self.opened is not None:
+                self._tell(self.opened, verdict)
+                self.opened = None
+            raise Ended(f"the server is closing: {_words(answer)}")
+
+    def _begin(self, copy: Copy) -> None:
+        if self.channel.said or self.channel.error:  # It said goodbye while nothing was on its way.
+            self._tell(copy, Verdict("stopped"))
+            raise Ended("the server closed an idle connection")
+        self.opened = copy
+        self._ask(self._opening(copy))
+
+    def _following(self) -> Copy | None:
+        copy = self.source.next_now()
+        while copy is not None and not self._can_take(copy):
+            self._tell(copy, Verdict("encoding"))
+            copy = self.source.next_now()
+        return copy
+
+    def _can_take(self, copy: Copy) -> bool:
+        return copy.recipient.isascii() or {"SMTPUTF8", "8BITMIME"} <= self.offers.keys()
+
+    def _opening(self, copy: Copy) -> list[bytes]:
+        options = ""
+        if not copy.recipient.isascii():
+            options = " BODY=8BITMIME SMTPUTF8"  # RFC 6531 section 3.4.
+        if "SIZE" in self.offers:
+            options += f" SIZE={len(copy.data)}"  # RFC 1870 section 5.
+        if "DELIVERBY" in self.offers:
+            options += f" BY={self._seconds_left(copy)};R"  # RFC 2852 section 4.
+        commands = [f"MAIL FROM:<{copy.envelope_sender}>{options}", f"RCPT TO:<{copy.recipient}>", "DATA"]
+        assert not any("\r" in command or "\n" in command for command in commands), "a command is one line"
+        return [command.encode() + b"\r\n" for command in (["RSET", *commands] if self.must_reset else commands)]
+
+    def _seconds_left(self, copy: Copy) -> int:
+        shortest = self.offers["DELIVERBY"]
+        return max(int(self.source.expires_at(copy) - time.time()), int(shortest) if shortest.isdigit() else 1, 1)
+
+    def _ask(self, commands: Iterable[bytes]) -> None:
+        """Say them together, or one after the other where the server does not offer PIPELINING."""
+        if "PIPELINING" in self.offers:
+            self.channel.write(*commands)
+        else:
+            self.held.extend(commands)
+            self.channel.write(self.held.popleft())
+
+    async def _answer(self, timeout: float) -> Said:
+        answer = await self.channel.reply(timeout)
+        if self.held and 200 <= answer.code < 400:
+            self.channel.write(self.held.popleft())
+        return answer
+
+    def _tell(self, copy: Copy, verdict: Verdict) -> None:
+        self.source.ended(copy, verdict)
+
+    # Before the first copy
+
+    async def _connect(self, context: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self.channel, self.relay.host, self.relay.port, ssl=context)
+
+    async def _greet(self) -> None:
+        """EHLO, or HELO for a server that does not know it (RFC 5321 section 3.2)."""
+        answer = await self._command(f"EHLO {self.name}")
+        if answer.code in UNKNOWN_COMMAND:
+            answer = await self._command(f"HELO {self.name}")
+        self._want(answer, 250, "EHLO")
+        lines = answer.text.decode("ascii", "replace").upper().split("\n")[1:]
+        self.offers = {word: rest.strip() for word, _, rest in (line.replace("=", " ", 1).partition(" ") for line in lines)}
+
+    async def _encrypt(self) -> None:
+        if "STARTTLS" not in self.offers:
+            raise RelayRefused("it offers no STARTTLS, and nothing is sent in clear")
+        self._want(await self._command("STARTTLS"), 220, "STARTTLS")
+        if self.channel.rest or self.channel.said or self.channel.lines:  # Said in clear, to be taken for encrypted.
+            raise RelayRefused("it said more than it should before the encryption")
+        loop = asyncio.get_running_loop()
+        transport = await loop.start_tls(
+            self.channel.transport,
+            self.channel,
+            self.context(),
+            server_hostname=self.relay.host,
+            ssl_handshake_timeout=CONNECT_TIMEOUT,
+        )
+        assert transport is not None
+        self.channel.connection_made(transport)
+        await self._greet()
+
+    async def _sign_in(self) -> None:
+        """AUTH (RFC 4954): PLAIN, or LOGIN where that is all there is."""
+        kinds = self.offers.get("AUTH", "").split()
+        if "PLAIN" in kinds:
+            secret = f"\0{self.relay.username}\0{self.relay.password}"
+            answer = await self._command(f"AUTH PLAIN {_base64(secret)}")
+        elif "LOGIN" in kinds:
+            self._want(await self._command("AUTH LOGIN"), 334, "AUTH")
+            self._want(await self._command(_base64(self.relay.username)), 334, "AUTH")
+            answer = await self._command(_base64(self.relay.password))
+        else:
+            raise RelayRefused("it offers no way to sign in that we know (AUTH PLAIN or LOGIN)")
+        self._want(answer, 235, "AUTH")
+
+    async def _goodbye(self) -> None:
+        self.channel.write(b"QUIT\r\n")
+        await self.channel.reply(GOODBYE_TIMEOUT)
+
+    async def _command(self, line: str) -> Said:
+        assert "\r" not in line and "\n" not in line, "a command is one line"
+        self.channel.write(line.encode(), b"\r\n")
+        return await self.channel.reply(COMMAND_TIMEOUT)
+
+    @staticmethod
+    def _want(answer: Said, code: int, at: str) -> None:
+        if answer.code != code:
+            raise RelayRefused(f"{at}: {_words(answer)}")
+
+
+def _words(answer: Said) -> str:
+    said: Reply = reply(*answer)
+    return " ".join(str(word) for word in (said.code, said.status, said.text) if word)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,83 @@
+"""The ledger's statements: text alone, joined from the conditions that they share."""
+
+# What must hold for a copy to leave: asked when it is marked, and again just before its final dot.
+LANE_IS_OURS = """
+    EXISTS (SELECT FROM posting_lane WHERE number = %(lane)s AND token = %(token)s
+            AND leased_until > clock_timestamp() + %(margin)s)
+"""
+NOTHING_IS_HALTED = "NOT EXISTS (SELECT FROM chamberlist_halt WHERE halted_at IS NOT NULL)"
+POST_IS_OPEN = """
+    p.state = 'sending' AND p.expires_at > clock_timestamp() AND p.accepted_at <= clock_timestamp()
+    AND p.starts_at <= clock_timestamp()
+"""
+MEMBER_IS_SUBSCRIBED = "s.state = 'active'"
+ADDRESS_IS_SUPPRESSED = """
+    EXISTS (SELECT FROM subscriptions_suppression x WHERE x.address_hash = d.address_hash
+            AND (x.mailing_list_id = p.mailing_list_id OR x.mailing_list_id IS NULL))
+"""
+
+OPEN_POSTS = f"""
+    SELECT p.id FROM posting_post p
+    WHERE {POST_IS_OPEN} AND {NOTHING_IS_HALTED} AND EXISTS (
+        SELECT FROM posting_delivery d
+        WHERE d.post_id = p.id AND d.state IN ('queued', 'deferred') AND d.next_attempt_at <= statement_timestamp()
+    )
+    ORDER BY p.id
+"""
+
+# Each row that is due gets its fate in the one pass that reads it. The index bounds the read by ``statement_timestamp()``: it would
+# not by ``clock_timestamp()``, which may change while it reads.
+CLAIM = f"""
+    SET LOCAL synchronous_commit = on;
+    WITH due AS (
+        SELECT d.id, CASE
+                WHEN s.id IS NULL OR NOT ({MEMBER_IS_SUBSCRIBED}) THEN 'cancelled'
+                WHEN {ADDRESS_IS_SUPPRESSED} THEN 'suppressed'
+                ELSE 'sending'
+            END AS fate, s.handle, s.sealed_address
+        FROM posting_delivery d
+        JOIN posting_post p ON p.id = d.post_id
+        LEFT JOIN subscriptions_subscription s ON s.id = d.subscription_id
+        WHERE d.post_id = %(post)s AND d.state IN ('queued', 'deferred') AND d.next_attempt_at <= statement_timestamp()
+          AND (d.next_attempt_at, d.id) > (%(after)s, %(after_id)s)
+          AND {POST_IS_OPEN} AND {NOTHING_IS_HALTED} AND {LANE_IS_OURS}
+        ORDER BY d.next_attempt_at, d.id
+        LIMIT %(limit)s
+        FOR UPDATE OF d SKIP LOCKED
+    )
+    UPDATE posting_delivery d
+    SET state = due.fate,
+        lane_id = CASE due.fate WHEN 'sending' THEN %(lane)s ELSE d.lane_id END,
+        lane_token = CASE due.fate WHEN 'sending' THEN %(token)s ELSE d.lane_token END,
+        attempts = d.attempts + CASE due.fate WHEN 'sending' THEN 1 ELSE 0 END,
+        status = CASE due.fate WHEN 'sending' THEN d.status WHEN 'cancelled' THEN %(left)s ELSE %(unwanted)s END,
+        ended_at = CASE due.fate WHEN 'sending' THEN NULL ELSE clock_timestamp() END
+    FROM due
+    WHERE d.id = due.id
+    RETURNING d.next_attempt_at, d.id, due.fate, d.handle, d.attempts, due.handle, due.sealed_address
+"""
+
+STILL_WANTED = f"""
+    SELECT d.id
+    FROM posting_delivery d
+    JOIN posting_post p ON p.id = d.post_id
+    JOIN subscriptions_subscription s ON s.id = d.subscription_id
+    WHERE d.id = ANY(%(ids)s) AND d.state = 'sending' AND d.lane_id = %(lane)s AND d.lane_token = %(token)s
+      AND {POST_IS_OPEN} AND {MEMBER_IS_SUBSCRIBED} AND NOT {ADDRESS_IS_SUPPRESSED} AND {NOTHING_IS_HALTED} AND {LANE_IS_OURS}
+"""
+
+RECORD = """
+    UPDATE posting_delivery d
+    SET state = told.state,
+        status = left(btrim(told.status || ' ' || told.said), 200),
+        attempts = d.attempts - CASE WHEN told.spent THEN 0 ELSE 1 END,
+        next_attempt_at = CASE WHEN told.waits IS NULL THEN d.next_attempt_at
+            ELSE clock_timestamp() + told.waits * interval '1 second' END,
+        ended_at = CASE WHEN told.state = ANY(%(ended)s) THEN clock_timestamp() END
+    FROM unnest(
+        %(ids)s::bigint[], %(states)s::text[], %(statuses)s::text[], %(said)s::text[], %(spent)s::boolean[], %(waits)s::float[]
+    ) AS told (id, state, status, said, spent, waits)
+    WHERE d.id = told.id AND d.lane_id = %(lane)s AND d.lane_token = %(token)s
+      AND (d.state, told.state) IN (SELECT unnest(%(before)s), unnest(%(after)s))
+    RETURNING d.id, d.attempts
+"""

@@ -1,0 +1,285 @@
+"""The wire: several sessions with the relay in a thread of their own, which knows no database.
+
+The lane's thread pushes marked copies and says, again and again, which of them may still leave; the wire builds each copy when a
+session is free, and asks that answer immediately before the final dot.
+"""
+
+import asyncio
+import logging
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Container, Iterable
+from typing import NamedTuple, Protocol
+
+from chamberlist.relay import Relay
+from posting.delivery import copies, gate
+from posting.delivery.channel import Ended
+from posting.delivery.copies import Compiled, Copy
+from posting.delivery.lanes import MARGIN, Hold
+from posting.delivery.ledger import Marked
+from posting.delivery.replies import RelayRefused, Verdict
+from posting.delivery.session import Session
+
+log = logging.getLogger(__name__)
+
+FRESH = 0.5  # Seconds that an answer of the ledger may be old when a final dot is written.
+TICK = 0.1
+HANGING = 10.0
+BARREN = 3  # So many connections in a row that took nothing: it is about the relay, not about a copy.
+LONGEST_PAUSE = 60.0
+
+
+class Answer(NamedTuple):
+    """How the hand-over of one marked copy ended."""
+
+    delivery_id: int
+    post_id: int
+    verdict: Verdict
+
+
+class Wire(Protocol):
+    """A way to whoever takes our copies. Every copy that is pushed ends in one answer."""
+
+    is_open: bool  # Whether a copy that is pushed now would leave soon.
+    is_hanging: bool  # Whether a final dot has waited for its reply for long.
+    trouble: str  # Why nothing is taken from us now, whoever it is for; or "".
+
+    def open(self) -> None:
+        """Begin to connect."""
+
+    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+        """Copies to hand over, in this order."""
+
+    def allow(self, ids: Container[int], asked_at: float) -> None:
+        """The ledger's latest answer: which copies may leave, asked at that ``time.monotonic()``."""
+
+    def take(self, timeout: float, *, enough: int) -> list[Answer]:
+        """What has ended; waits for so many, or for trouble, or so many seconds."""
+
+    def close(self, *, seconds: float) -> None:
+        """Say goodbye, within so many seconds, and hang up. What has no final dot by now gets none."""
+
+
+class SmtpWire:
+    """Sessions with an SMTP relay: one at first, and more while copies wait for one."""
+
+    def __init__(self, relay: Relay, hold: Hold, *, connections: int, name: str) -> None:
+        """``name`` is what we call ourselves in EHLO."""
+        self.relay, self.hold, self.connections, self.name = relay, hold, connections, name
+        self.is_open, self.is_hanging, self.trouble = False, False, ""
+        self.permit: tuple[Container[int], float] = (frozenset(), 0.0)
+        self.jobs: deque[tuple[Compiled, Marked]] = deque()
+        self.compiled: dict[int, Compiled] = {}  # Of the copies that a session has in hand, by post.
+        self.answers: list[Answer] = []
+        self.enough = 1
+        self.news = threading.Condition()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="wire", daemon=True)
+        self.sleepers: set[asyncio.Future[None]] = set()
+        self.sessions: set[Session] = set()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.is_closing = False
+        self.barren = 0
+        self._context: ssl.SSLContext | None = None
+
+    # What the lane's thread calls
+
+    def open(self) -> None:
+        self.thread.start()
+        self.loop.call_soon_threadsafe(self._start)
+
+    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+        self.jobs.extend(jobs)
+        self.loop.call_soon_threadsafe(self._wake)
+
+    def allow(self, ids: Container[int], asked_at: float) -> None:
+        self.permit = (ids, asked_at)
+        if self.sleepers:
+            self.loop.call_soon_threadsafe(self._wake)
+
+    def take(self, timeout: float, *, enough: int) -> list[Answer]:
+        with self.news:
+            self.enough = enough
+            self.news.wait_for(lambda: len(self.answers) >= self.enough or self.trouble, timeout)
+            taken, self.answers = self.answers, []
+        return taken
+
+    def close(self, *, seconds: float) -> None:
+        if not self.thread.is_alive():
+            self.loop.close()
+            return
+        closing = asyncio.run_coroutine_threadsafe(self._close(seconds), self.loop)
+        try:
+            closing.result(seconds + 5)
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.thread.join()
+            self.loop.close()
+
+    # What a session asks (session.Source)
+
+    async def next(self) -> Copy | None:
+        while not self.is_closing:
+            copy = self.next_now()
+            if copy is not None:
+                return copy
+            await self._sleep()
+        return None
+
+    def next_now(self) -> Copy | None:
+        while self.jobs and not self.trouble:
+            compiled, marked = self.jobs.popleft()
+            copy = self._build(compiled, marked)
+            if copy is not None:
+                self.compiled[marked.post_id] = compiled
+                return copy
+        return None
+
+    def expires_at(self, copy: Copy) -> float:
+        expires_at = self.compiled[copy.post_id].post.expires_at
+        assert expires_at is not None
+        return expires_at.timestamp()
+
+    def may_finish(self, copy: Copy) -> bool | None:
+        ids, asked_at = self.permit
+        if copy.delivery_id not in ids:
+            return False
+        if time.monotonic() - asked_at > FRESH or self.hold.seconds_left() < MARGIN:
+            return None
+        return True
+
+    async def permission(self, copy: Copy) -> bool:
+        while (answer := self.may_finish(copy)) is None and not self.is_closing:
+            await self._sleep()
+        return bool(answer)
+
+    def ended(self, copy: Copy, verdict: Verdict) -> None:
+        self._answer(copy.delivery_id, copy.post_id, verdict)
+
+    # The loop's thread
+
+    def is_over(self) -> bool:
+        """Whether no session is to be opened any more."""
+        return self.is_closing or bool(self.trouble)
+
+    def _start(self) -> None:
+        self.tasks = [self.loop.create_task(self._connection(number)) for number in range(self.connections)]
+        self.tasks.append(self.loop.create_task(self._mind()))
+
+    async def _connection(self, number: int) -> None:
+        """Keep one session, connecting anew when it ends; the first at once, another when copies wait for it."""
+        pause, until = 0.0, 0.0
+        while not self.is_over():
+            is_needed = number == 0 or (self.is_open and self.jobs)
+            if not is_needed or time.monotonic() < until:
+                await self._sleep()
+                continue
+            pause = 0.0 if await self._session() else min(max(1.0, 2 * pause), LONGEST_PAUSE)
+            until = time.monotonic() + pause
+
+    async def _session(self) -> bool:
+        """One session from greeting to goodbye; whether it handed anything over."""
+        session = Session(self.relay, self, name=self.name, context=self._trust)
+        self.sessions.add(session)
+        try:
+            await session.open()
+            self._count_open()
+            self._wake()
+            await session.work()
+        except RelayRefused as error:
+            if not session.handed_over and not any(other.is_ready for other in self.sessions - {session}):
+                self._give_up(str(error))
+        except Ended as error:
+            log.info("lane %s: %s", self.hold.number, error)
+        except Exception:
+            log.exception("lane %s: a session ended by a fault of ours", self.hold.number)
+            self._give_up("a fault of ours ended the session; the log says which")
+        finally:
+            session.drop()
+            self.sessions.discard(session)
+            self._count_open()
+        self.barren = 0 if session.handed_over else self.barren + 1
+        if self.barren >= BARREN and not self.is_closing and not self.is_open:
+            self._give_up("it ends each connection before it has taken a copy")
+        return session.handed_over > 0
+
+    def _count_open(self) -> None:
+        self.is_open = any(session.is_ready for session in self.sessions)
+
+    def _give_up(self, why: str) -> None:
+        if not self.is_closing:
+            self.trouble = self.trouble or why
+        self._return_jobs()
+        self._wake()
+        with self.news:
+            self.news.notify()
+
+    def _return_jobs(self) -> None:
+        while self.jobs:
+            _, marked = self.jobs.popleft()
+            self._answer(marked.id, marked.post_id, Verdict("stopped"))
+
+    async def _mind(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            if self.trouble:
+                self._return_jobs()
+            for session in tuple(self.sessions):
+                session.check()
+            self.is_hanging = any(session.waits_since < time.monotonic() - HANGING for session in self.sessions)
+            self._wake()
+
+    async def _close(self, seconds: float) -> None:
+        self.is_closing = True
+        self._return_jobs()
+        self._wake()
+        *connections, minder = self.tasks
+        await asyncio.wait(connections, timeout=seconds)
+        for session in tuple(self.sessions):
+            session.drop()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*connections, minder, return_exceptions=True)
+
+    def _build(self, compiled: Compiled, marked: Marked) -> Copy | None:
+        if marked.id not in self.permit[0]:
+            self._answer(marked.id, marked.post_id, Verdict("stopped"))
+            return None
+        try:
+            copy = copies.build(compiled, marked)
+            problem = gate.check_copy(compiled, marked, copy)
+        except Exception:
+            log.exception("delivery %s cannot be built", marked.id)
+            problem = "Its copies cannot be built; the log says why."
+        if not problem:
+            return copy
+        self._answer(marked.id, marked.post_id, Verdict("gate", problem=problem))
+        return None
+
+    def _answer(self, delivery_id: int, post_id: int, verdict: Verdict) -> None:
+        with self.news:
+            self.answers.append(Answer(delivery_id, post_id, verdict))
+            if not verdict.is_sent:  # It may be about the post: the lane judges it at once.
+                self.enough = 1
+            if len(self.answers) >= self.enough:
+                self.news.notify()
+
+    def _trust(self) -> ssl.SSLContext:
+        self._context = self._context or ssl.create_default_context()
+        return self._context
+
+    async def _sleep(self) -> None:
+        """Until something changes: copies, permission, or the end."""
+        sleeper = self.loop.create_future()
+        self.sleepers.add(sleeper)
+        try:
+            await sleeper
+        finally:
+            self.sleepers.discard(sleeper)
+
+    def _wake(self) -> None:
+        for sleeper in tuple(self.sleepers):
+            if not sleeper.done():
+                sleeper.set_result(None)
