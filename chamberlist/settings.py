@@ -16,7 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from chamberlist import keys, log, relay
+from chamberlist import dkim, keys, log, relay
 
 django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
 
@@ -104,7 +104,7 @@ if not re.fullmatch(r"#[0-9a-fA-F]{6}", CHAMBER.colour):
     raise ImproperlyConfigured("CHAMBER_COLOUR is a colour of the form #1d5c63.")
 CHAMBER_ALERTS = env.str("CHAMBER_ALERTS", default=CHAMBER.contact)
 for name, address in (("CHAMBER_CONTACT", CHAMBER.contact), ("CHAMBER_ALERTS", CHAMBER_ALERTS)):
-    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+", address):
+    if not address.isascii() or not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+", address):
         raise ImproperlyConfigured(f"{name} is one mail address, for example office@chamber.example.")
 
 # Apps
@@ -193,6 +193,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # Mail
 RELAY = checked(lambda: relay.parse(env.str("SMTP_URL")))
+DKIM = checked(lambda: dkim.parse(env.str("DKIM_SELECTOR", default=""), env.str("DKIM_KEY", default="")))
 EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
 EMAIL_BACKEND = EMAIL_PROVIDER or "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = RELAY.host, RELAY.port

@@ -5,9 +5,11 @@ Lower-case base32: a token survives mail systems that fold case, and fits a loca
 
 import base64
 import binascii
+import hashlib
 import hmac
 import time
 from datetime import timedelta
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
@@ -31,7 +33,7 @@ def make(purpose: str, handle: UUID, *, lifetime: timedelta | None = None) -> st
     if lifetime is not None:
         body += int(time.time() + lifetime.total_seconds()).to_bytes(EXPIRY_BYTES, "big")
     _, key = settings.TOKEN_KEYS.first
-    return base64.b32encode(body + _mac(key, purpose, body)).decode().rstrip("=").lower()
+    return _base32(body + _mac(key, purpose, body))
 
 
 def read(purpose: str, token: str) -> UUID:
@@ -50,5 +52,42 @@ def read(purpose: str, token: str) -> UUID:
     return UUID(bytes=body[:HANDLE_BYTES])
 
 
+# A copy needs four tokens: the two functions below take a third of the time of ``hmac.digest`` and ``base64.b32encode``.
+
+
 def _mac(key: bytes, purpose: str, body: bytes) -> bytes:
-    return hmac.digest(key, purpose.encode() + b"\0" + body, "sha256")[:MAC_BYTES]
+    inner, outer = (state.copy() for state in _keyed(key))
+    inner.update(purpose.encode() + b"\0" + body)
+    outer.update(inner.digest())
+    return outer.digest()[:MAC_BYTES]
+
+
+@cache
+def _keyed(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """The states of HMAC-SHA256 (RFC 2104 section 2) once the key has been read."""
+    block = key.ljust(64, b"\0")
+    return hashlib.sha256(bytes(octet ^ 0x36 for octet in block)), hashlib.sha256(bytes(octet ^ 0x5C for octet in block))
+
+
+def _spreading() -> list[tuple[int, int, int]]:
+    """How far, and which bits, to move apart so that 64 groups of 5 bits stand in an octet each: halves, quarters and so on."""
+    steps, size = [], 64
+    while size > 1:
+        half, blocks = size // 2, range(0, 8 * 64, 8 * size)
+        low = sum((1 << 5 * half) - 1 << at for at in blocks)
+        steps.append((3 * half, low, low << 5 * half))
+        size = half
+    return steps
+
+
+SPREADING = _spreading()
+ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)  # RFC 4648 section 6, in lower case.
+
+
+def _base32(raw: bytes) -> str:
+    """Up to 40 octets in base32, without padding."""
+    length = -(-len(raw) * 8 // 5)
+    bits = int.from_bytes(raw, "big") << length * 5 - len(raw) * 8
+    for distance, low, high in SPREADING:
+        bits = bits & low | (bits & high) << distance
+    return bits.to_bytes(64, "big")[-length:].translate(ALPHABET).decode()

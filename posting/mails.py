@@ -5,10 +5,10 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
+from chamberlist import tokens
 from chamberlist.systemmail import Mail, render
 from posting.delivery import copies
 from posting.models import Post
-from subscriptions.models import Subscription
 
 NOBODY = UUID(int=0)  # The links of a test copy lead to the pages of a subscription that there never was.
 
@@ -40,8 +40,7 @@ def test_copy(post_id: int) -> Mail | None:
     post = _post(post_id)
     if post is None:
         return None
-    subscription = Subscription(mailing_list=post.mailing_list, handle=NOBODY)
-    text, html = copies.bodies(copies.compile_post(post), subscription)
+    text, html = copies.texts(post, leave=tokens.make("leave", NOBODY), choose=tokens.make("choose", NOBODY))
     return Mail(post.sender.address, f"Test: {post.subject}", text, html)
 
 

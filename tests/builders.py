@@ -9,6 +9,7 @@ from django.db.models import F
 
 from chamberlist.clock import Now
 from posting.delivery import audience
+from posting.delivery.ledger import Marked
 from posting.models import Delivery, Post, Sender
 from posting.moderation import moderation
 from posting.submission import senders, submission
@@ -76,6 +77,21 @@ def a_sending_post(sender: Sender, mailing_list: MailingList | None = None, **wo
     assert audience.expand(post.pk)
     post.refresh_from_db()
     return post
+
+
+def a_post_to(address: str, mailing_list: MailingList | None = None, *, sender: str = "Bloggs Ltd", **words: str) -> Post:
+    """A post whose one copy waits in the ledger."""
+    promotions = mailing_list or a_list()
+    a_member(promotions, address)
+    return a_sending_post(a_sender(promotions, name=sender), promotions, **words)
+
+
+def a_mark(post: Post) -> Marked:
+    """The one copy of a post, as a lane sees it once it is marked."""
+    copy = post.deliveries.select_related("subscription").get()
+    member = copy.subscription
+    assert member is not None
+    return Marked(copy.pk, post.pk, copy.handle, member.handle, member.address, 1)
 
 
 def a_delivery(post: Post, member: Subscription) -> Delivery:

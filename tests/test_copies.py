@@ -1,6 +1,7 @@
-"""The bytes of a copy, and the gate that looks at them last."""
+"""The bytes of a copy."""
 
 import re
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -9,30 +10,31 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from chamberlist import tokens
-from posting.delivery import copies, gate
+from posting.delivery import copies, gate, mime
 from posting.delivery.copies import Copy
-from posting.models import Delivery, Post, Sender
-from posting.moderation import moderation
-from subscriptions.models import MailingList, Subscription
+from posting.delivery.ledger import Marked
+from posting.models import Post, Sender
+from subscriptions.models import MailingList
 from tests import builders
 
 pytestmark = pytest.mark.django_db
 
 
 def a_copy(post: Post) -> Copy:
-    delivery = post.deliveries.select_related("subscription").get()
-    return copies.build(copies.compile_post(Post.objects.get(pk=post.pk)), delivery)
+    """The one copy of a post; the gate lets it pass."""
+    compiled, marked = copies.compile_post(Post.objects.get(pk=post.pk)), builders.a_mark(post)
+    copy = copies.build(compiled, marked)
+    assert gate.check_copy(compiled, marked, copy) == ""
+    return copy
 
 
 def a_post(address: str = "anne@bakery.example", sender: str = "Bloggs Ltd", *, replies: str = "opaque", **words: str) -> Post:
-    promotions = builders.a_list(replies=replies)
-    builders.a_member(promotions, address)
-    return builders.a_sending_post(builders.a_sender(promotions, name=sender), promotions, **words)
+    return builders.a_post_to(address, builders.a_list(replies=replies), sender=sender, **words)
 
 
 def parsed(copy: Copy) -> EmailMessage:
@@ -131,32 +133,84 @@ def test_a_copy_is_seven_bit_with_short_lines_in_any_language():
 def test_odd_addresses_are_addressed_as_they_are(address: str):
     copy = a_copy(a_post(address))
     assert copy.recipient == address
-    assert gate.check_copy(copy) == ""
     assert parsed(copy)["To"].addresses[0].addr_spec == address
 
 
-@hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(subject=st.text(min_size=1, max_size=200), body=st.text(min_size=1, max_size=500), name=st.text(min_size=1, max_size=80))
-def test_no_text_can_grow_a_header_or_a_second_recipient(subject: str, body: str, name: str):
-    post, delivery, subscription = _unsaved(subject, body, name)
-    copy = copies.build(copies.compile_post(post), delivery)
-    assert gate.check_copy(copy) == ""
-    head = copy.message.split(b"\r\n\r\n")[0]
-    assert len(re.findall(rb"(?im)^(to|cc|bcc|subject|from)\s*:", head)) == 3
-    assert b"\n" not in copy.message.replace(b"\r\n", b"")
-    assert [str(parsed(copy)["To"])] == [subscription.address]
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+LINES = st.one_of(
+    WORDS,
+    st.sampled_from(
+        [".", "..", ".x", " ", "trailing ", "\t", "From here", "=", "=20", "--", "x" * 75, "é" * 30, "🌷" * 40, "y" * 3000]
+    ),
+)
+ATOMS = st.text("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=40)
+LOCALS = st.one_of(
+    ATOMS,
+    st.tuples(ATOMS, ATOMS).map(lambda two: f"{two[0][:20]}.{two[1][:20]}"),
+    st.text("abc .,:;<>()[]@", min_size=1, max_size=30).map(lambda text: f'"{text}"'),
+    st.sampled_from(["jörg", "δοκιμή", "用户", "a" * 64, "'", "=", "-"]),
+).filter(lambda local: "=?" not in local)
+DOMAINS = st.sampled_from(["bakery.example", "xn--bckerei-5wa.example", "b" * 63 + "." + "c" * 63 + ".example"])
+ATTACHMENTS = st.builds(
+    mime.Attachment,
+    st.sampled_from(["offer.pdf", "Frühling 🌷.png"]),
+    st.sampled_from(["application/pdf", "image/png"]),
+    st.binary(max_size=300),
+)
 
 
-def _unsaved(subject: str, body: str, name: str) -> Any:
+def an_unsaved_post(subject: str, lines: list[str], name: str) -> Post:
     mailing_list = MailingList(slug="promotions", name="Promotions")
     sender = Sender(name=" ".join(name.split()))
     sender.address = "joe@bloggs.example"
-    post = Post(pk=1, mailing_list=mailing_list, sender=sender, subject=" ".join(subject.split()), body=body)
-    post.accepted_at = datetime(2026, 11, 23, tzinfo=UTC)
-    subscription = Subscription(mailing_list=mailing_list)
-    subscription.address = "anne@bakery.example"
-    delivery = Delivery(pk=1, post=post, subscription=subscription)
-    return post, delivery, subscription
+    post = Post(pk=1, mailing_list=mailing_list, sender=sender, subject=" ".join(subject.split()), body="\n".join(lines))
+    post.submission_key, post.accepted_at = uuid.uuid4(), datetime(2026, 11, 23, tzinfo=UTC)
+    return post
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(
+    subject=WORDS, lines=st.lists(LINES, min_size=1, max_size=8), name=WORDS, local=LOCALS, domain=DOMAINS,
+    attachments=st.lists(ATTACHMENTS, max_size=2),
+)  # fmt: skip
+def test_a_copy_has_the_bytes_that_the_email_package_gives_it(
+    subject: str, lines: list[str], name: str, local: str, domain: str, attachments: list[mime.Attachment]
+):
+    post, recipient = an_unsaved_post(subject, lines, name), f"{local}@{domain}"
+    marked = Marked(1, 1, uuid.uuid4(), uuid.uuid4(), recipient, 1)
+    compiled = copies.compile_post(post, attachments)
+    copy = copies.build(compiled, marked)
+    assert gate.check_copy(compiled, marked, copy) == ""
+    assert copy.message == copies.message(post, copies.values_for(marked), attachments)
+    unstuffed = b"\r\n".join(line.removeprefix(b".") for line in copy.data.split(b"\r\n"))
+    assert unstuffed == copy.message
+    assert max(len(line) for line in copy.data.split(b"\r\n")) <= 998
+    assert copy.data.replace(recipient.encode(), b"", 1).isascii()
+    assert b"\n" not in copy.data.replace(b"\r\n", b"") and b"\r" not in copy.data.replace(b"\r\n", b"")
+    assert copy.data.endswith(b"\r\n") and b"\r\n.\r\n" not in copy.data
+    assert_same_structure(copy.message, recipient)
+
+
+def assert_same_structure(content: bytes, recipient: str) -> None:
+    """Two readers, the library's old and its new one, find one recipient and no header that grew."""
+    old = message_from_bytes(content, policy=policy.compat32)
+    new = message_from_bytes(content, policy=policy.default.clone(utf8=True))
+    head = content.split(b"\r\n\r\n")[0]
+    assert [name for name, _ in old.raw_items()] == new.keys() == re.findall(r"(?m)^([\w-]+):", head.decode())
+    assert set(map(str.lower, new.keys())) == gate.HEADERS and len(new.keys()) == len(gate.HEADERS)
+    assert re.findall(r"(?m)^To: (.*)\r$", head.decode()) == [recipient]
+    for reader in (old, new):
+        kinds = [part.get_content_type() for part in reader.walk() if not part.get_filename()]
+        assert kinds[-3:] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+def test_a_link_may_stand_where_a_line_is_broken():
+    for length in range(80):
+        post = an_unsaved_post("Offers", ["x" * length], "n" * length or "n")
+        compiled = copies.compile_post(post)
+        marked = Marked(1, 1, uuid.uuid4(), uuid.uuid4(), "anne@bakery.example", 1)
+        assert copies.build(compiled, marked).message == copies.message(post, copies.values_for(marked))
+        assert [slot.name for slot in compiled.data.slots].count("leave") >= 4
 
 
 HIDDEN = "=?utf-8?q?Hi=0D=0AReply-To:_spy=40evil.example=0D=0A=0D=0ABody?="
@@ -164,7 +218,6 @@ HIDDEN = "=?utf-8?q?Hi=0D=0AReply-To:_spy=40evil.example=0D=0A=0D=0ABody?="
 
 def test_an_encoded_word_typed_as_a_subject_stays_what_was_typed():
     copy = a_copy(a_post(subject=HIDDEN))
-    assert gate.check_copy(copy) == ""
     assert b"\r\nReply-To: spy" not in copy.message and b"spy@" not in copy.message
     assert str(parsed(copy)["Subject"]) == HIDDEN
     assert len(parsed(copy).get_all("Reply-To", [])) == 1
@@ -175,66 +228,7 @@ def test_an_encoded_word_typed_as_a_subject_stays_what_was_typed():
 )
 def test_a_sender_may_have_any_name(name: str):
     copy = a_copy(a_post(sender=name))
-    assert gate.check_copy(copy) == ""
     author = parsed(copy)["From"].addresses[0]
     assert author.addr_spec == "promotions@lists.chamber.example"
     # Python 3.11 reads a space between two encoded words that RFC 2047 section 6.2 says is none.
     assert author.display_name.replace(" ", "") == f"{name} via {site.CHAMBER.name}".replace(" ", "")
-
-
-def test_a_header_that_grew_or_an_odd_line_end_does_not_pass():
-    copy = a_copy(a_post())
-    for before, after in (
-        (b"Precedence:", b"X-Other: 1\r\nPrecedence:"),
-        (b"Precedence:", b"subject: 2\r\nPrecedence:"),
-        (b"--=_", b"\n--=_"),
-    ):
-        assert gate.check_copy(replace(copy, message=copy.message.replace(before, after, 1))) != ""
-
-
-class TestGate:
-    def test_a_good_post_passes(self):
-        post = a_post()
-        compiled = copies.compile_post(Post.objects.get(pk=post.pk))
-        assert gate.check_post(compiled) == ""
-
-    def test_a_text_that_names_somebody_else_does_not_pass(self):
-        post = a_post()
-        Post.objects.filter(pk=post.pk).update(body="Ask bob@garage.example")
-        changed = Post.objects.get(pk=post.pk)
-        Post.objects.filter(pk=post.pk).update(accepted_hash=changed.content_hash)
-        assert "staff did not allow" in gate.check_post(copies.compile_post(Post.objects.get(pk=post.pk)))
-
-    def test_a_template_that_names_somebody_does_not_pass(self):
-        compiled = copies.compile_post(Post.objects.get(pk=a_post().pk))
-        leaky = replace(compiled, html=compiled.html + "<p>bob@garage.example</p>")
-        assert "rendered copy" in gate.check_post(leaky)
-
-    def test_an_address_that_staff_allowed_by_name_passes(self):
-        promotions = builders.a_list()
-        builders.a_member(promotions)
-        post = builders.a_held_post(builders.a_sender(promotions), body="Book with Bob@Garage.example, today.")
-        assert gate.strangers(post) == ["Bob@Garage.example"]
-        refused = moderation.accept(post, content_hash=post.content_hash, by="a test", allow=["eve@evil.example"])
-        assert "did not allow" in refused
-        assert moderation.accept(post, content_hash=post.content_hash, by="a test", allow=["Bob@Garage.example"]) == ""
-        assert gate.check_post(copies.compile_post(Post.objects.get(pk=post.pk))) == ""
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            (b"To: anne@bakery.example", b"To: anne@bakery.example, bob@garage.example"),
-            (b"To: anne@bakery.example", b"To: bob@garage.example"),
-            (b"To: anne@bakery.example", b"To: anne@bakery.example\r\nTo: bob@garage.example"),
-            (b"To: anne@bakery.example", b"X-To: anne@bakery.example"),
-            (b"Precedence:", b"Cc: bob@garage.example\r\nPrecedence:"),
-            (b"Precedence:", b"bcc: bob@garage.example\r\nPrecedence:"),
-            (b"Precedence:", b"Resent-To: bob@garage.example\r\nPrecedence:"),
-            (b"Precedence:", b"Disposition-Notification-To: joe@bloggs.example\r\nPrecedence:"),
-        ],
-    )
-    def test_a_copy_that_reaches_anybody_else_does_not_pass(self, change: tuple[bytes, bytes]):
-        copy = a_copy(a_post())
-        assert gate.check_copy(copy) == ""
-        spoilt = replace(copy, message=copy.message.replace(*change, 1))
-        assert spoilt != copy and gate.check_copy(spoilt) != ""

@@ -1,6 +1,7 @@
 """One session with the relay: what each reply means, and that no dot is written against anybody's will."""
 
 import asyncio
+import re
 import socket
 import ssl
 import threading
@@ -24,13 +25,18 @@ from cryptography.x509.oid import NameOID
 from chamberlist.relay import Relay
 from posting.delivery import session
 from posting.delivery.channel import Ended
-from posting.delivery.copies import Copy, dot_stuffed
+from posting.delivery.copies import Copy
 from posting.delivery.replies import RelayRefused, Verdict, reply
 from posting.delivery.session import Session
 from tests.smtpserver import SmtpServer
 
 ANNE, BOB, CLEO = "anne@bakery.example", "bob@garage.example", "cleo@florist.example"
 COPY = b"To: anne@bakery.example\r\nSubject: x\r\n\r\n.a line that begins with a dot\r\n..two\r\nend"
+
+
+def stuffed(text: bytes) -> bytes:
+    """As it stands between DATA and the final dot."""
+    return re.sub(rb"(?m)^\.", b"..", text)
 
 
 @dataclass
@@ -49,7 +55,7 @@ class Copies:
     def next_now(self) -> Copy | None:
         if not self.recipients:
             return None
-        return Copy(1, 1, "b-token@lists.chamber.example", self.recipients.pop(0), dot_stuffed(self.text))
+        return Copy(1, 1, "b-token@lists.chamber.example", self.recipients.pop(0), stuffed(self.text))
 
     def expires_at(self, copy: Copy) -> float:
         return time.time() + 3600.5
@@ -372,7 +378,7 @@ def test_the_expiry_and_the_size_are_told_to_a_relay_that_asks():
     with a_server_that_reads([GREETING, hello, OK, OK, GO_ON, OK]) as (relay, heard):
         hand_over(relay)
     [mail] = [line for line in heard if line.startswith(b"MAIL")]
-    size = len(dot_stuffed(COPY))
+    size = len(stuffed(COPY))
     assert mail == f"MAIL FROM:<b-token@lists.chamber.example> SIZE={size} BY=3600;R\r\n".encode()
 
 

@@ -1,10 +1,12 @@
 """Tokens in links: opaque, for one purpose, for years."""
 
 import base64
+import hmac
 import uuid
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,16 @@ HANDLE = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
 @given(st.uuids())
 def test_a_token_gives_its_handle_back(handle: uuid.UUID):
     assert tokens.read("leave", tokens.make("leave", handle)) == handle
+
+
+@given(st.uuids(), st.sampled_from(["leave", "x" * 70]), st.none() | st.timedeltas(timedelta(1), timedelta(9999)))
+def test_a_token_is_what_the_standard_library_makes_of_it(handle: uuid.UUID, purpose: str, lifetime: timedelta | None):
+    token = tokens.make(purpose, handle, lifetime=lifetime)
+    raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
+    body, mac = raw[:-16], raw[-16:]
+    _, key = settings.TOKEN_KEYS.first
+    assert mac == hmac.digest(key, purpose.encode() + b"\0" + body, "sha256")[:16]
+    assert base64.b32encode(raw).decode().rstrip("=").lower() == token
 
 
 def test_a_token_fits_into_a_local_part_and_survives_folding_of_case():

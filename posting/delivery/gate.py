@@ -1,12 +1,20 @@
-"""The gate: the last look at what is about to leave. What it refuses freezes the post; it never mends."""
+"""The gate: the last look at what is about to leave. What it refuses freezes the post; it never mends.
 
+It has two halves. Once a post, a whole specimen is parsed as a receiver would, and searched. For each copy, the finished bytes are
+laid on what was searched: all between the slots is the same, and what is in them is derived anew.
+"""
+
+import re
 from email import policy
-from email.parser import BytesHeaderParser
+from email.message import Message
+from email.parser import BytesParser
 from html import unescape
+from html.parser import HTMLParser
 from urllib.parse import unquote
 
 from django.conf import settings
 
+from posting.delivery import copies
 from posting.delivery.copies import Compiled, Copy
 from posting.delivery.ledger import Marked
 from posting.models import Post
@@ -16,7 +24,19 @@ HEADERS = {  # What a copy may have, each once: whatever else grew into it could
     "from", "to", "reply-to", "subject", "date", "message-id", "list-id", "list-unsubscribe", "list-unsubscribe-post", "list-help",
     "list-owner", "list-post", "precedence", "x-auto-response-suppress", "feedback-id", "mime-version", "content-type",
 }  # fmt: skip
-PARSER = BytesHeaderParser(policy=policy.compat32)
+LONGEST_LINE = 998  # Octets without CRLF (RFC 5322 section 2.1.1).
+LONGEST_RECIPIENT = 254
+TAGS = {"html", "head", "meta", "title", "body", "div", "p", "br", "strong", "a"}
+ATTRIBUTES = {"lang", "charset", "name", "content", "style", "href", "rel"}
+SIGNATURES = re.compile(rb"(?:DKIM-Signature: v=1; [ -~]+\r\n(?: [ -~]+\r\n)+)*")
+TOKEN = re.compile(rb"[a-z2-7]{52}")
+GRAMMAR = {
+    "recipient": re.compile(rb'(?:"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])+"|[^\s"(),:;<>@\[\]\\\x00-\x1f\x7f]+)@[a-z0-9.-]+'),
+    "delivery": re.compile(rb"[0-9a-f]{32}"),
+    "reply": TOKEN,
+    "leave": TOKEN,
+    "choose": TOKEN,
+}
 
 
 def strangers(post: Post) -> list[str]:
@@ -33,31 +53,81 @@ def check_post(compiled: Compiled) -> str:
         return "Its content is not the one that was accepted."
     if strangers(post):
         return "It names an address that staff did not allow."
+    specimen = BytesParser(policy=policy.compat32).parsebytes(compiled.specimen)
+    return _headers_problem(specimen) or _lines_problem(compiled.specimen) or _parts_problem(specimen, post)
+
+
+def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
+    """Each copy: "" or why it may not leave. Pure, and quick: it is asked before each final dot."""
+    if not marked.recipient or copy.recipient != marked.recipient or copy.post_id != compiled.post.pk:
+        return "It is not addressed to its recipient alone."
+    values = copies.values_for(marked)
+    if not all(grammar.fullmatch(values[name]) for name, grammar in GRAMMAR.items()):
+        return "A value of its own has an odd form."
+    if copy.envelope_sender != copies.envelope_sender(marked.handle):
+        return "Its bounces would not come back to it."
+    signatures = SIGNATURES.match(copy.data)
+    assert signatures is not None
+    if not compiled.data.is_filled(copy.data, values, start=signatures.end()):
+        return "It is not what was checked, with its own values and no others."
+    return ""
+
+
+def _headers_problem(message: "Message[str, str]") -> str:
+    names = [name.lower() for name in message]
+    if len(set(names)) != len(names) or not HEADERS.issuperset(names) or "to" not in names:
+        return "A rendered copy has a header that does not belong into it."
+    return ""
+
+
+def _lines_problem(specimen: bytes) -> str:
+    if not specimen.isascii() or b"\n" in specimen.replace(b"\r\n", b"") or b"\r" in specimen.replace(b"\r\n", b""):
+        return "A rendered copy has an octet that a mail server may change."
+    if max(len(line) for line in specimen.split(b"\r\n")) > LONGEST_LINE - LONGEST_RECIPIENT:
+        return "A rendered copy has a line that is longer than mail servers accept."
+    return ""
+
+
+def _parts_problem(message: "Message[str, str]", post: Post) -> str:
+    """Every text in it, as its reader sees it."""
     known = {_normalised(text) for text in _published(post)}
-    for part in (compiled.text, unquote(unescape(compiled.html))):
-        if any(_normalised(written) not in known for written in addresses.found_in(part)):
+    for part in message.walk():
+        if part.get_content_maintype() != "text":
+            continue
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        text = content.decode(part.get_content_charset("utf-8"), "replace")
+        if part.get_content_subtype() == "html":
+            if problem := _Foreign.problem(text):
+                return problem
+            text = unquote(unescape(text))
+        if any(_normalised(written) not in known for written in addresses.found_in(text)):
             return "A rendered copy names an address that does not belong into it."
     return ""
 
 
-def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
-    """Each copy: "" or why it may not leave. One recipient, one To, the same address, and no header that reaches anybody else."""
-    head = list(PARSER.parsebytes(copy.message).raw_items())
-    to = [_text(value) for name, value in head if name.lower() == "to"]
-    if to != [marked.recipient] or copy.recipient != marked.recipient:
-        return "It is not addressed to its recipient alone."
-    names = [name.lower() for name, _ in head]
-    if len(set(names)) != len(names) or not HEADERS.issuperset(names):
-        return "It has a header that does not belong into it."
-    lines = copy.message.replace(b"\r\n", b"")
-    if b"\r" in lines or b"\n" in lines:
-        return "It has a line that ends in an odd way."
-    return ""
+class _Foreign(HTMLParser):
+    """Looks for what a mail of ours has no use for: pictures, scripts, forms, and whatever else a mail program would fetch."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = ""
 
-def _text(raw: object) -> str:
-    """A header's value as UTF-8; the parser hands over what is not ASCII in disguise (surrogate escapes)."""
-    return str(raw).encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+    @classmethod
+    def problem(cls, html: str) -> str:
+        parser = cls()
+        parser.feed(html)
+        parser.close()
+        return parser.found and f"A rendered copy has foreign content: {parser.found[:40]}."
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in TAGS:
+            self.found = self.found or tag
+        for name, value in attrs:
+            is_fetched = "url(" in (value or "").lower() if name == "style" else False
+            is_link = name != "href" or re.match(r"(https?://|mailto:)", value or "") is not None
+            if name not in ATTRIBUTES or is_fetched or not is_link:
+                self.found = self.found or name
 
 
 def _published(post: Post) -> tuple[str, ...]:
