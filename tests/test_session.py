@@ -36,7 +36,7 @@ COPY = b"To: anne@bakery.example\r\nSubject: x\r\n\r\n.a line that begins with a
 
 def stuffed(text: bytes) -> bytes:
     """As it stands between DATA and the final dot."""
-    return re.sub(rb"(?m)^\.", b"..", text)
+    return re.sub(rb"(?m)^\.", b"..", text if text.endswith(b"\r\n") else text + b"\r\n")
 
 
 @dataclass
