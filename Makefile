@@ -28,7 +28,7 @@ guards: $(VENV)/test.stamp
 	@exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m tests.guards $(ARGS)
 
 bench: $(VENV)/test.stamp
-	@if [ -d bench ]; then exec $(RUN) -m bench $(ARGS); else echo "There are no benchmarks yet: they come with the delivery engine."; fi
+	@exec $(RUN) -m chamberlist.embedded run --stop-with-parent -- sh -c '$(RUN) manage.py migrate --noinput -v 0 && exec $(RUN) -m bench $(ARGS)'
 
 # The files name no index and no path, so that they serve on every machine; uv is asked for exactly this.
 lock: $(VENV)/test.stamp $(VENV)/lock.stamp
