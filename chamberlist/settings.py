@@ -164,6 +164,9 @@ if urlsplit(env.str("DATABASE_URL")).scheme not in ("postgres", "postgresql"):
 DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# What is committed stays, whatever the server's own default: a copy leaves after its mark is on disk.
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+_options["options"] = f"{_options.get('options', '')} -c synchronous_commit=on".strip()
 
 # The broker only rings the bell; nobody waits long for it.
 CELERY_BROKER_URL = env.str("REDIS_URL")

@@ -8,8 +8,9 @@ import binascii
 import hashlib
 import hmac
 import time
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from uuid import UUID
 
 from django.conf import settings
@@ -33,7 +34,7 @@ def make(purpose: str, handle: UUID, *, lifetime: timedelta | None = None) -> st
     if lifetime is not None:
         body += int(time.time() + lifetime.total_seconds()).to_bytes(EXPIRY_BYTES, "big")
     _, key = settings.TOKEN_KEYS.first
-    return _base32(body + _mac(key, purpose, body))
+    return _base32([body + _mac(key, purpose, body)])[0].decode()
 
 
 def read(purpose: str, token: str) -> UUID:
@@ -52,42 +53,55 @@ def read(purpose: str, token: str) -> UUID:
     return UUID(bytes=body[:HANDLE_BYTES])
 
 
-# A copy needs four tokens: the two functions below take a third of the time of ``hmac.digest`` and ``base64.b32encode``.
+# A copy has five tokens, each derived twice: what follows takes a sixth of the time of ``hmac.digest`` and ``base64.b32encode``.
+
+
+def make_all(handles: Mapping[str, UUID]) -> dict[str, bytes]:
+    """The token of each handle for the purpose that is its key, as ``make`` gives it, in ASCII."""
+    _, key = settings.TOKEN_KEYS.first
+    raw = [handle.bytes + _mac(key, purpose, handle.bytes) for purpose, handle in handles.items()]
+    return dict(zip(handles, _base32(raw), strict=True))
 
 
 def _mac(key: bytes, purpose: str, body: bytes) -> bytes:
-    inner, outer = (state.copy() for state in _keyed(key))
-    inner.update(purpose.encode() + b"\0" + body)
+    begun, ending = _begun(key, purpose)
+    inner, outer = begun.copy(), ending.copy()
+    inner.update(body)
     outer.update(inner.digest())
     return outer.digest()[:MAC_BYTES]
 
 
-@cache
-def _keyed(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
-    """The states of HMAC-SHA256 (RFC 2104 section 2) once the key has been read."""
+@lru_cache
+def _begun(key: bytes, purpose: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """The inner and the outer state of HMAC-SHA256 (RFC 2104 section 2) once they have read the key, and the purpose."""
     block = key.ljust(64, b"\0")
-    return hashlib.sha256(bytes(octet ^ 0x36 for octet in block)), hashlib.sha256(bytes(octet ^ 0x5C for octet in block))
+    inner, outer = (hashlib.sha256(bytes(octet ^ pad for octet in block)) for pad in (0x36, 0x5C))
+    inner.update(purpose.encode() + b"\0")
+    return inner, outer
 
 
-def _spreading() -> list[tuple[int, int, int]]:
-    """How far, and which bits, to move apart so that 64 groups of 5 bits stand in an octet each: halves, quarters and so on."""
-    steps, size = [], 64
+ROOM = 64  # Octets for one value: 40 of them become as many characters of 5 bits.
+ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)  # RFC 4648 section 6, in lower case.
+
+
+def _base32(values: Sequence[bytes]) -> list[bytes]:
+    """Values of one length, of up to 40 octets, in base32 without padding: all of them as one number, split in five steps."""
+    length = -(-len(values[0]) * 8 // 5)
+    number = int.from_bytes(b"".join([value.rjust(ROOM, b"\0") for value in values]), "big")
+    number <<= length * 5 - len(values[0]) * 8
+    for distance, low, high in _spreading(len(values)):
+        number = number & low | (number & high) << distance
+    text = number.to_bytes(ROOM * len(values), "big").translate(ALPHABET)
+    return [text[end - length : end] for end in range(ROOM, len(text) + 1, ROOM)]
+
+
+@cache
+def _spreading(values: int) -> list[tuple[int, int, int]]:
+    """How far, and which bits, to move apart so that each group of 5 bits stands in an octet: halves, quarters and so on."""
+    steps, size = [], ROOM
     while size > 1:
-        half, blocks = size // 2, range(0, 8 * 64, 8 * size)
+        half, blocks = size // 2, range(0, 8 * ROOM * values, 8 * size)
         low = sum((1 << 5 * half) - 1 << at for at in blocks)
         steps.append((3 * half, low, low << 5 * half))
         size = half
     return steps
-
-
-SPREADING = _spreading()
-ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)  # RFC 4648 section 6, in lower case.
-
-
-def _base32(raw: bytes) -> str:
-    """Up to 40 octets in base32, without padding."""
-    length = -(-len(raw) * 8 // 5)
-    bits = int.from_bytes(raw, "big") << length * 5 - len(raw) * 8
-    for distance, low, high in SPREADING:
-        bits = bits & low | (bits & high) << distance
-    return bits.to_bytes(64, "big")[-length:].translate(ALPHABET).decode()

@@ -131,7 +131,7 @@ GUARDS = (
     ),
     Guard(
         "P2 a doubt is queued again by a person only",
-        "posting/delivery/ledger.py",
+        "posting/delivery/statements.py",
         "(before, after) != (State.IN_DOUBT, State.QUEUED)",
         "True",
         "tests/test_ledger.py",

@@ -66,23 +66,21 @@ def build(compiled: Compiled, marked: Marked) -> Copy:
     assert marked.post_id == compiled.post.pk
     values = values_for(marked)
     data = compiled.signing.sign(values) + compiled.data.fill(values)
-    return Copy(marked.id, marked.post_id, envelope_sender(marked.handle), marked.recipient, data)
+    return Copy(marked.id, marked.post_id, envelope_sender(values), marked.recipient, data)
 
 
 def values_for(marked: Marked) -> dict[str, bytes]:
-    """What a copy has of its own, by the names of the slots."""
-    return {
-        "recipient": marked.recipient.encode(),
-        "delivery": marked.handle.hex.encode(),
-        "reply": tokens.make("reply", marked.handle).encode(),
-        "leave": tokens.make("leave", marked.subscription).encode(),
-        "choose": tokens.make("choose", marked.subscription).encode(),
-    }
+    """What a copy has of its own, by the names of the slots; ``bounce`` is for its envelope."""
+    copy, member = marked.handle, marked.subscription
+    values = tokens.make_all({"reply": copy, "leave": member, "choose": member, "bounce": copy})
+    values["recipient"] = marked.recipient.encode()
+    values["delivery"] = copy.hex.encode()
+    return values
 
 
-def envelope_sender(handle: UUID) -> str:
+def envelope_sender(values: Mapping[str, bytes]) -> str:
     """The address that bounces of this copy come to: opaque, with a MAC, the same over retries (VERP)."""
-    return f"b-{tokens.make('bounce', handle)}@{settings.LIST_DOMAIN}"
+    return f"b-{values['bounce'].decode()}@{settings.LIST_DOMAIN}"
 
 
 def message(post: Post, values: Mapping[str, bytes], attachments: Sequence[Attachment] = ()) -> bytes:

@@ -36,6 +36,7 @@ GRAMMAR = {
     "reply": TOKEN,
     "leave": TOKEN,
     "choose": TOKEN,
+    "bounce": TOKEN,
 }
 
 
@@ -64,7 +65,7 @@ def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
     values = copies.values_for(marked)
     if not all(grammar.fullmatch(values[name]) for name, grammar in GRAMMAR.items()):
         return "A value of its own has an odd form."
-    if copy.envelope_sender != copies.envelope_sender(marked.handle):
+    if copy.envelope_sender != copies.envelope_sender(values):
         return "Its bounces would not come back to it."
     signatures = SIGNATURES.match(copy.data)
     assert signatures is not None

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, F, Q
 
 from chamberlist.clock import Now
 from chamberlist.sealed import Unreadable, unseal
+from posting.delivery import statements
 from posting.delivery.lanes import MARGIN, Hold
-from posting.delivery.statements import CLAIM, OPEN_POSTS, RECORD, STILL_WANTED
+from posting.delivery.statements import OPEN_POSTS, RECORD, STILL_WANTED
 from posting.models import Delivery, DeliveryEvent, Post
 from subscriptions.models import Subscription
 
@@ -28,15 +29,6 @@ LOST = "the worker ended before the answer was read"
 LEFT = "the member left or paused"
 UNWANTED = "not to be mailed"
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
-
-BY_LANES = [  # IN_DOUBT -> QUEUED is a person's decision, never a lane's.
-    (before, after)
-    for before, targets in Delivery.TRANSITIONS.items()
-    for after in targets
-    if before in (State.SENDING, State.IN_DOUBT) and (before, after) != (State.IN_DOUBT, State.QUEUED)
-]
-ENDED = [state for state in State if state not in Delivery.OPEN and state != State.IN_DOUBT]
-assert all(Delivery.TRANSITIONS[waiting] >= {State.SENDING, State.CANCELLED, State.SUPPRESSED} for waiting in Delivery.WAITING)
 
 
 class Marked(NamedTuple):
@@ -74,7 +66,7 @@ BEGINNING = (datetime.min.replace(tzinfo=UTC), 0)
 
 def open_posts() -> list[int]:
     """The posts of which a copy is due and may leave, oldest first."""
-    return [number for (number,) in _rows(OPEN_POSTS, {})]
+    return [number for (number,) in OPEN_POSTS.rows({})]
 
 
 def is_anything_due() -> bool:
@@ -88,8 +80,8 @@ def claim(hold: Hold, post_id: int, *, limit: int, after: tuple[datetime, int] =
 
     The commit is durable; nothing of a marked copy leaves before it.
     """
-    values = {"post": post_id, "limit": limit, "after": after[0], "after_id": after[1], "left": LEFT, "unwanted": UNWANTED}
-    rows = sorted(_rows(CLAIM, {**values, **_ours(hold)}))
+    values = {"post": post_id, "after": after[0], "after_id": after[1], "left": LEFT, "unwanted": UNWANTED, "margin": timedelta()}
+    rows = sorted(statements.claim(limit).rows({**values, **_ours(hold)}))
     marked = [
         Marked(number, post_id, handle, member, _opened(sealed, member), attempts)
         for _, number, fate, handle, attempts, member, sealed in rows
@@ -100,8 +92,8 @@ def claim(hold: Hold, post_id: int, *, limit: int, after: tuple[datetime, int] =
 
 def still_wanted(hold: Hold, ids: Collection[int]) -> frozenset[int]:
     """Which of the copies that this lane marked may still leave: not halted, recalled, expired, left, and the lease is ours."""
-    values = {"ids": list(ids), **_ours(hold, margin=MARGIN)}
-    return frozenset(number for (number,) in _rows(STILL_WANTED, values))
+    values = {"ids": list(ids), "margin": timedelta(seconds=MARGIN), **_ours(hold)}
+    return frozenset(number for (number,) in STILL_WANTED.rows(values))
 
 
 @transaction.atomic(savepoint=False)
@@ -116,11 +108,8 @@ def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
         "said": [outcome.text.replace("\0", " ") for outcome in outcomes],
         "spent": [outcome.spent for outcome in outcomes],
         "waits": [_wait(outcome) for outcome in outcomes],
-        "before": [str(before) for before, _ in BY_LANES],
-        "after": [str(after) for _, after in BY_LANES],
-        "ended": [str(state) for state in ENDED],
     }
-    moved = dict(_rows(RECORD, {**values, **_ours(hold)}))
+    moved = dict(RECORD.rows({**values, **_ours(hold)}))
     DeliveryEvent.objects.bulk_create(
         [
             DeliveryEvent(
@@ -190,12 +179,5 @@ def _opened(sealed_address: str, member: UUID) -> str:
         return ""
 
 
-def _ours(hold: Hold, *, margin: float = 0) -> dict[str, Any]:
-    return {"lane": hold.number, "token": hold.token, "margin": timedelta(seconds=margin)}
-
-
-def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+def _ours(hold: Hold) -> dict[str, Any]:
+    return {"lane": hold.number, "token": hold.token}

@@ -1,4 +1,20 @@
-"""The ledger's statements: text alone, joined from the conditions that they share."""
+"""The ledger's statements, joined from the conditions that they share."""
+
+from functools import cache
+
+from posting.delivery.prepared import Statement
+from posting.models import Delivery
+
+State = Delivery.State
+
+BY_LANES = [  # IN_DOUBT -> QUEUED is a person's decision, never a lane's.
+    (str(before), str(after))
+    for before, targets in Delivery.TRANSITIONS.items()
+    for after in sorted(targets)
+    if before in (State.SENDING, State.IN_DOUBT) and (before, after) != (State.IN_DOUBT, State.QUEUED)
+]
+ENDED = tuple(str(state) for state in State if state not in Delivery.OPEN and state != State.IN_DOUBT)
+assert all(Delivery.TRANSITIONS[waiting] >= {State.SENDING, State.CANCELLED, State.SUPPRESSED} for waiting in Delivery.WAITING)
 
 # What must hold for a copy to leave: asked when it is marked, and again just before its final dot.
 LANE_IS_OURS = """
@@ -16,19 +32,24 @@ ADDRESS_IS_SUPPRESSED = """
             AND (x.mailing_list_id = p.mailing_list_id OR x.mailing_list_id IS NULL))
 """
 
-OPEN_POSTS = f"""
+LANE = {"lane": "smallint", "token": "bigint"}
+
+OPEN_POSTS = Statement(
+    "open_posts",
+    f"""
     SELECT p.id FROM posting_post p
     WHERE {POST_IS_OPEN} AND {NOTHING_IS_HALTED} AND EXISTS (
         SELECT FROM posting_delivery d
         WHERE d.post_id = p.id AND d.state IN ('queued', 'deferred') AND d.next_attempt_at <= statement_timestamp()
     )
     ORDER BY p.id
-"""
+    """,
+    {},
+)
 
 # Each row that is due gets its fate in the one pass that reads it. The index bounds the read by ``statement_timestamp()``: it would
 # not by ``clock_timestamp()``, which may change while it reads.
 CLAIM = f"""
-    SET LOCAL synchronous_commit = on;
     WITH due AS (
         SELECT d.id, CASE
                 WHEN s.id IS NULL OR NOT ({MEMBER_IS_SUBSCRIBED}) THEN 'cancelled'
@@ -42,7 +63,7 @@ CLAIM = f"""
           AND (d.next_attempt_at, d.id) > (%(after)s, %(after_id)s)
           AND {POST_IS_OPEN} AND {NOTHING_IS_HALTED} AND {LANE_IS_OURS}
         ORDER BY d.next_attempt_at, d.id
-        LIMIT %(limit)s
+        LIMIT {{limit}}
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE posting_delivery d
@@ -57,27 +78,42 @@ CLAIM = f"""
     RETURNING d.next_attempt_at, d.id, due.fate, d.handle, d.attempts, due.handle, due.sealed_address
 """
 
-STILL_WANTED = f"""
+
+@cache
+def claim(limit: int) -> Statement:
+    """The marking of up to ``limit`` copies. The number stands in the text: a plan for any number would sort the whole post."""
+    takes = {"post": "bigint", "after": "timestamptz", "after_id": "bigint", "left": "text", "unwanted": "text"}
+    return Statement(f"claim_{int(limit)}", CLAIM.format(limit=int(limit)), LANE | takes | {"margin": "interval"})
+
+
+STILL_WANTED = Statement(
+    "still_wanted",
+    f"""
     SELECT d.id
     FROM posting_delivery d
     JOIN posting_post p ON p.id = d.post_id
     JOIN subscriptions_subscription s ON s.id = d.subscription_id
     WHERE d.id = ANY(%(ids)s) AND d.state = 'sending' AND d.lane_id = %(lane)s AND d.lane_token = %(token)s
       AND {POST_IS_OPEN} AND {MEMBER_IS_SUBSCRIBED} AND NOT {ADDRESS_IS_SUPPRESSED} AND {NOTHING_IS_HALTED} AND {LANE_IS_OURS}
-"""
+    """,
+    {"ids": "bigint[]", "margin": "interval"} | LANE,
+)
 
-RECORD = """
+RECORD = Statement(
+    "record",
+    f"""
     UPDATE posting_delivery d
     SET state = told.state,
         status = left(btrim(told.status || ' ' || told.said), 200),
         attempts = d.attempts - CASE WHEN told.spent THEN 0 ELSE 1 END,
         next_attempt_at = CASE WHEN told.waits IS NULL THEN d.next_attempt_at
             ELSE clock_timestamp() + told.waits * interval '1 second' END,
-        ended_at = CASE WHEN told.state = ANY(%(ended)s) THEN clock_timestamp() END
-    FROM unnest(
-        %(ids)s::bigint[], %(states)s::text[], %(statuses)s::text[], %(said)s::text[], %(spent)s::boolean[], %(waits)s::float[]
-    ) AS told (id, state, status, said, spent, waits)
+        ended_at = CASE WHEN told.state IN {ENDED} THEN clock_timestamp() END
+    FROM unnest(%(ids)s, %(states)s, %(statuses)s, %(said)s, %(spent)s, %(waits)s) AS told (id, state, status, said, spent, waits)
     WHERE d.id = told.id AND d.lane_id = %(lane)s AND d.lane_token = %(token)s
-      AND (d.state, told.state) IN (SELECT unnest(%(before)s), unnest(%(after)s))
+      AND (d.state, told.state) IN ({", ".join(map(str, BY_LANES))})
     RETURNING d.id, d.attempts
-"""
+    """,
+    LANE
+    | {"ids": "bigint[]", "states": "text[]", "statuses": "text[]", "said": "text[]", "spent": "boolean[]", "waits": "float[]"},
+)

@@ -63,7 +63,7 @@ class Delivery(Stateful):
     WAITING = (State.QUEUED, State.DEFERRED)
     OPEN = (*WAITING, State.SENDING)
 
-    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="deliveries")
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     subscription = models.ForeignKey(Subscription, null=True, on_delete=models.SET_NULL, related_name="deliveries", db_index=False)
     address_hash = models.BinaryField(null=True)
     handle = models.UUIDField(unique=True, default=uuid.uuid4, db_default=RandomUUID(), editable=False)
@@ -79,9 +79,9 @@ class Delivery(Stateful):
         verbose_name_plural = "deliveries"
         constraints = (
             is_one_of(DeliveryState, name="delivery_state"),
-            # In this order they also find what one member was sent.
+            # In this order one also finds what a member was sent, and the other the copies of a post.
             models.UniqueConstraint(fields=["subscription", "post"], name="delivery_once_a_subscription"),
-            models.UniqueConstraint(fields=["address_hash", "post"], name="delivery_once_an_address"),
+            models.UniqueConstraint(fields=["post", "address_hash"], name="delivery_once_an_address"),
             models.CheckConstraint(
                 condition=~Q(state="sending") | Q(lane__isnull=False, lane_token__isnull=False),
                 name="delivery_sending_has_a_lane",
