@@ -8,7 +8,7 @@ COVERAGE = $(if $(ARGS),,--cov --cov-report=term:skip-covered)
 INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench guards lock
+.PHONY: demo test test-crash lint bench guards lock
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -17,6 +17,11 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp
 	@CHROMIUM=$$($(RUN) -m chamberlist.embedded browser) && export CHROMIUM && \
 	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 --dist loadgroup $(COVERAGE) $(ARGS)
+
+# What is killed in mid-send, at full size: an hour or two.
+test-crash: $(VENV)/test.stamp
+	@export CRASH_RUNS=20 CRASH_INSTANTS=50 CRASH_COPIES=2000 && \
+	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 -rP tests/test_survival.py $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .

@@ -1,7 +1,9 @@
 """A real SMTP server on loopback that keeps what it receives, and can be told to misbehave."""
 
+import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -23,6 +25,7 @@ class Received:
     sender: str
     recipients: tuple[str, ...]
     content: bytes
+    at: float = 0.0  # When its final dot had come, by ``time.monotonic()``.
 
     @property
     def message(self) -> EmailMessage:
@@ -47,6 +50,8 @@ class SmtpServer:
         self.at_mail: Answer = lambda _: None
         self.at_recipient: Answer = lambda _: None
         self.at_dot: Answer = lambda _: None
+        self.slowness = 0.0  # Seconds that it thinks about each dot.
+        self.never: set[str] = set()  # Recipients whose final dot it never answers.
         self.arrived = threading.Condition()
         self.connections = 0
         with socket.socket() as probe:
@@ -107,11 +112,15 @@ class SmtpServer:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
         assert isinstance(content, bytes)
+        at = time.monotonic()
         answer = self.at_dot(envelope.rcpt_tos[0])
         if answer is None:
             with self.arrived:
-                self.received.append(Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
+                self.received.append(Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, at))
                 self.arrived.notify_all()
+        if self.never.intersection(envelope.rcpt_tos):
+            await asyncio.Event().wait()
+        await asyncio.sleep(self.slowness)
         return self._say(server, answer)
 
     @staticmethod

@@ -83,17 +83,34 @@ def database_url() -> str:
     return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
 
 
+def environment(broker: str) -> dict[str, str]:
+    """In which another process sees what the test sees: its database, and the relay that its settings name."""
+    relay = settings.RELAY
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "REDIS_URL": broker,
+        "SMTP_URL": f"smtp://{relay.host}:{relay.port}/?tls={relay.tls}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
 @contextmanager
 def stack(folder: Path) -> Iterator[Stack]:
     """A broker of the test's own, at the relay that the test's settings name."""
-    relay = settings.RELAY
-    with valkey.Server(folder) as broker:
-        environment = {
-            **os.environ,
-            "DATABASE_URL": database_url(),
-            "REDIS_URL": broker.url,
-            "SMTP_URL": f"smtp://{relay.host}:{relay.port}/?tls={relay.tls}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        with Stack(broker, folder, environment) as started:
-            yield started
+    with valkey.Server(folder) as broker, Stack(broker, folder, environment(broker.url)) as started:
+        yield started
+
+
+NOBODY = "redis://127.0.0.1:1/0"  # A broker that is not there: a lane at work needs none.
+
+
+@contextmanager
+def lane_runner(*point: str, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A lane in a process of its own (``tests.lanerunner``)."""
+    command = [sys.executable, "-m", "tests.lanerunner", *point]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(NOBODY) | changes, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from chamberlist import systemmail
 from posting.delivery import closing, copies, gate, lanes, ledger
@@ -25,7 +25,7 @@ from posting.models import Post
 log = logging.getLogger(__name__)
 
 ASK_AGAIN = 0.2  # Seconds between two questions to the ledger whether the copies in hand may leave.
-LOST_LEDGER = (OperationalError, InterfaceError)
+FROM_THE_LEDGER = (DatabaseError, InterfaceError)
 TRY_AGAIN = 0.5
 GOODBYE = 6.0
 SAME_REFUSALS = 3  # So often in a row the same refusal of the content is about the post, not about its recipients.
@@ -118,10 +118,9 @@ class Shift:
             self.freeze()
             if doubts:
                 closing.tell_of_doubts(doubts)
-        except LOST_LEDGER as error:
-            self.mend(error)
-        else:
             self.push(marked, asked_at)
+        except FROM_THE_LEDGER as error:
+            self.mend(error)
 
     def push(self, marked: Iterable[Marked], asked_at: float) -> None:
         """Give a marked group to the wire; marking asked the ledger whether its copies may leave."""
@@ -146,7 +145,7 @@ class Shift:
         try:
             self.ask()
             self.keep()
-        except LOST_LEDGER as error:
+        except FROM_THE_LEDGER as error:
             self.mend(error)
 
     def ask(self) -> None:
@@ -165,6 +164,8 @@ class Shift:
 
         Until then the wire's answer grows stale, and no dot is written; replies are kept, and recorded once there is a ledger.
         """
+        if not is_lost(error):
+            raise error
         log.warning("lane %s: the ledger was lost: %s", self.hold.number, type(error).__name__)
         until = time.monotonic() + DOT_TIMEOUT
         self.turns.forget()
@@ -174,7 +175,7 @@ class Shift:
                 known = self.in_hand.keys() | {outcome.delivery_id for outcome in self.unrecorded}
                 ledger.put_back(self.hold, ledger.marked_by(self.hold) - known)
                 return
-            except LOST_LEDGER:
+            except FROM_THE_LEDGER:
                 if time.monotonic() > until:
                     raise
                 time.sleep(TRY_AGAIN)
@@ -191,10 +192,10 @@ class Shift:
             try:
                 compiled = copies.compile_post(Post.objects.select_related("mailing_list", "sender").get(pk=post_id))
                 problem = gate.check_post(compiled)
-            except LOST_LEDGER:
-                del self.compiled[post_id]
-                raise
-            except Exception:
+            except Exception as error:
+                if is_lost(error):
+                    del self.compiled[post_id]
+                    raise
                 log.exception("post %s cannot be built", post_id)
                 problem = "Its copies cannot be built; the log says why."
             if problem:
@@ -237,6 +238,13 @@ class Shift:
         if self.problems:
             self.problems = {}
             self.ask()
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether this is the end of a connection to the ledger: a server that is there gives its errors an SQLSTATE."""
+    if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
+        return getattr(error.__cause__, "pgcode", None) is None
+    return isinstance(error, FROM_THE_LEDGER)
 
 
 def meaning(verdict: Verdict) -> str:

@@ -23,6 +23,7 @@ from posting.delivery.replies import RelayRefused, Reply, Stage, Verdict, reply
 CONNECT_TIMEOUT = 30
 GREETING_TIMEOUT, COMMAND_TIMEOUT, DATA_TIMEOUT, BLOCK_TIMEOUT, DOT_TIMEOUT = 300, 300, 120, 180, 600
 GOODBYE_TIMEOUT = 5
+HANGING = 10.0  # Seconds after which an unanswered dot is not to hold up the copy behind it.
 BLOCK = 32 * 1024  # Octets: a longer copy goes out before its dot does, so that a slow reader does not decide when that leaves.
 DOT = b".\r\n"
 GO_ON, CLOSING, TOO_LARGE = 354, 421, 552
@@ -116,6 +117,14 @@ class Session:
         copy = self.finished
         if copy is not None and self.channel.unsent > self.behind_the_dot and self.source.may_finish(copy) is False:
             self.drop()
+        if self.is_hanging and self.opened is not None:  # Nothing of its text was written: another session may take it.
+            self._tell(self.opened, Verdict("stopped"))
+            self.opened = None
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether the final dot has waited for its reply for long."""
+        return time.monotonic() - self.waits_since > HANGING
 
     async def _hand_over(self, copy: Copy) -> Copy | None:
         """One transaction (RFC 5321 section 3.3); gives the copy whose transaction was opened together with the final dot."""
@@ -138,6 +147,8 @@ class Session:
         self.channel.write(b"" if len(copy.data) > BLOCK else copy.data, DOT, commands)
         answer = await self.channel.reply(DOT_TIMEOUT)
         self._judge_dot(copy, answer)
+        if self.opened is not following:
+            raise Ended("the server answered a final dot late, and the copy behind it went elsewhere")
         return following
 
     def _judge_dot(self, copy: Copy, answer: Said) -> None:

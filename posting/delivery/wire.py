@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 FRESH = 0.5  # Seconds that an answer of the ledger may be old when a final dot is written.
 TICK = 0.1
-HANGING = 10.0
 BARREN = 3  # So many connections in a row that took nothing: it is about the relay, not about a copy.
 LONGEST_PAUSE = 60.0
 
@@ -228,7 +227,7 @@ class SmtpWire:
                 self._return_jobs()
             for session in tuple(self.sessions):
                 session.check()
-            self.is_hanging = any(session.waits_since < time.monotonic() - HANGING for session in self.sessions)
+            self.is_hanging = any(session.is_hanging for session in self.sessions)
             self._wake()
 
     async def _close(self, seconds: float) -> None:

@@ -1,0 +1,96 @@
+"""A lane in a process of its own, to be killed: ``python -m tests.lanerunner [POINT [NTH]]``.
+
+At its NTH passing of POINT it kills itself as ``kill -9`` does. The points are laid on the product from outside.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+django.setup()
+
+from posting.delivery import copies, dispatch, lanes, ledger  # noqa: E402 (models need the setup)
+from posting.delivery.channel import Channel  # noqa: E402
+from posting.delivery.dispatch import Shift  # noqa: E402
+from posting.delivery.session import DOT, Session  # noqa: E402
+from posting.delivery.wire import SmtpWire  # noqa: E402
+
+Call = tuple[Any, ...]
+Which = Callable[[Call], bool]
+
+
+def has_dot(arguments: Call) -> bool:
+    return DOT in arguments
+
+
+def has_outcomes(arguments: Call) -> bool:
+    return bool(arguments[1])
+
+
+POINTS: dict[str, tuple[Any, str, str, Which]] = {  # In the order of a hand-over: where, what, before or after it, which calls.
+    "before the lease": (lanes, "take", "before", bool),
+    "after the lease": (lanes, "take", "after", bool),
+    "connecting": (Session, "open", "before", bool),
+    "before the marks": (ledger, "claim", "before", bool),
+    "marks not committed": (ledger, "claim", "after", bool),
+    "marks committed": (Shift, "push", "before", bool),
+    "pushed": (SmtpWire, "push", "after", bool),
+    "a copy built": (copies, "build", "after", bool),
+    "MAIL, RCPT and DATA written": (Session, "_ask", "after", bool),
+    "the text asked for": (SmtpWire, "may_finish", "before", bool),
+    "half of the text written": (Channel, "write", "half", has_dot),
+    "before the dot": (Channel, "write", "before", has_dot),
+    "after the dot": (Channel, "write", "after", has_dot),
+    "a reply read": (Session, "_judge_dot", "before", bool),
+    "a verdict told": (SmtpWire, "ended", "after", bool),
+    "a verdict judged": (Shift, "judge", "after", bool),
+    "replies not committed": (ledger, "record", "after", has_outcomes),
+    "replies committed": (Shift, "freeze", "before", bool),
+    "asking again": (Shift, "ask", "before", bool),
+    "hanging up": (SmtpWire, "close", "before", bool),
+    "hung up": (SmtpWire, "close", "after", bool),
+    "before the lease is given back": (lanes, "release", "before", bool),
+}
+
+
+def lay(point: str, nth: int) -> None:
+    """Make the ``nth`` passing of a point the last one."""
+    owner, name, moment, is_meant = POINTS[point]
+    as_ever = getattr(owner, name)
+    counting, passed = threading.Lock(), 0
+
+    def is_the_one(arguments: Call) -> bool:
+        nonlocal passed
+        with counting:
+            passed += is_meant(arguments)
+            return is_meant(arguments) and passed == nth
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        last = is_the_one(arguments)
+        if last and moment == "half":
+            channel, *parts = arguments
+            text = b"".join(parts)
+            as_ever(channel, text[: text.index(DOT) // 2])
+        if last and moment in ("before", "half"):
+            die()
+        result = as_ever(*arguments, **options)
+        if last:
+            die()
+        return result
+
+    setattr(owner, name, call)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        lay(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    dispatch.run_lane(1, seconds=600)
