@@ -5,7 +5,8 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 COVERAGE = $(if $(ARGS),,--cov --cov-report=term:skip-covered)
-INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --only-binary :all:
+# The files hold every package: without --no-deps, pip takes an extra (coverage[toml]) from the index again, in its newest release.
+INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 
 .DEFAULT_GOAL := demo
 .PHONY: demo test test-crash lint bench guards lock
