@@ -12,14 +12,16 @@ from chamberlist.models import Alert, AuditEntry, Halt, SystemMail
 
 @admin.register(Halt)
 class HaltAdmin(VerbAdmin):
-    """The one row, with its two buttons."""
+    """People's own row, with its two buttons; the fence's is shown beside it."""
 
     change_form_template = "admin/chamberlist/halt/change_form.html"
     verbs = {"halt": "Sending is stopped.", "resume": "Sending goes on."}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        row, _ = Halt.objects.get_or_create(pk=1)
-        return self.change_view(request, str(row.pk), extra_context={**(extra_context or {}), "may": self.may(request)})
+        row, _ = Halt.objects.get_or_create(pk=Halt.BY_PEOPLE)
+        fence = Halt.objects.filter(pk=Halt.FENCE).first()
+        context = {**(extra_context or {}), "may": self.may(request), "fence": fence}
+        return self.change_view(request, str(row.pk), extra_context=context)
 
     def halt(self, request: HttpRequest, row: Halt) -> str:
         """Stop all sending."""

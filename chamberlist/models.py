@@ -75,7 +75,9 @@ class Alert(models.Model):
 
 
 class Halt(models.Model):
-    """The one row that stops all sending; every claim reads it."""
+    """What stops all sending, read by every claim: one row for people and the breaker, one for the fence."""
+
+    BY_PEOPLE, FENCE = 1, 2
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     halted_at = models.DateTimeField(null=True, blank=True)
@@ -84,7 +86,7 @@ class Halt(models.Model):
     class Meta:
         verbose_name_plural = "halt"
         constraints = (
-            models.CheckConstraint(condition=Q(id=1), name="halt_is_one_row"),
+            models.CheckConstraint(condition=Q(id__in=(1, 2)), name="halt_is_one_of_two"),
             models.CheckConstraint(
                 condition=Q(halted_at=None, reason="") | (Q(halted_at__isnull=False) & ~Q(reason="")),
                 name="halt_has_reason",
@@ -93,6 +95,34 @@ class Halt(models.Model):
 
     def __str__(self) -> str:
         return "halt"
+
+
+class Fence(models.Model):
+    """The database that may send, as it was when a person armed it."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    fence_id = models.UUIDField(help_text="Names the file in STATE_DIR that holds the counter.")
+    identity = models.CharField(max_length=80, help_text="Cluster, database and table, as Postgres numbers them.")
+    timeline = models.BigIntegerField()
+    armed_at = models.DateTimeField()
+    armed_by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(id=1), name="fence_is_one_row"),)
+
+    def __str__(self) -> str:
+        return "fence"
+
+
+class FenceHost(models.Model):
+    """A place from which the armed database sends: raised whenever it does, and then in the place's own file."""
+
+    fingerprint = models.CharField(primary_key=True, max_length=32)
+    counter = models.BigIntegerField(default=0)
+    beat_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"place {self.pk}"
 
 
 class AuditEntry(models.Model):

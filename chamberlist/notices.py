@@ -11,7 +11,7 @@ from chamberlist.staffsite import Notice
 
 def halted() -> list[Notice]:
     """That sending is stopped, and why."""
-    stopped = Halt.objects.filter(halted_at__isnull=False).first()
+    stopped = Halt.objects.filter(halted_at__isnull=False).order_by("-pk").first()
     url = reverse("admin:chamberlist_halt_changelist")
     if stopped is None:
         return [Notice("Sending is running. Stop everything here if you must.", url)]

@@ -1,7 +1,6 @@
 """Pages that belong to no app: errors, the Chamber's colour, the health page."""
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -9,7 +8,7 @@ from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from chamberlist import branding
+from chamberlist import branding, fence
 
 
 def chamber(request: HttpRequest) -> dict[str, object]:
@@ -34,8 +33,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 when this process can reach Postgres; no session, no list, no count."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    fence.heard()
     return HttpResponse("ok", content_type="text/plain")
 
 

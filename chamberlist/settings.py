@@ -166,7 +166,9 @@ DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # What is committed stays, whatever the server's own default: a copy leaves after its mark is on disk.
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-_options["options"] = f"{_options.get('options', '')} -c synchronous_commit=on".strip()
+# A process that was frozen in mid-transaction keeps its rows from the others for no longer than a lease.
+_promised = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s"
+_options["options"] = f"{_options.get('options', '')} {_promised}".strip()
 
 # The broker only rings the bell; nobody waits long for it.
 CELERY_BROKER_URL = env.str("REDIS_URL")
@@ -219,6 +221,25 @@ SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps 
 
 # What staff find on the first page of the admin, in this order.
 STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posting.notices.frozen", "chamberlist.notices.alerts"]
+
+# What `manage.py doctor` looks at, in this order.
+DOCTOR_CHECKS = [
+    "chamberlist.doctor.database",
+    "chamberlist.doctor.migrations",
+    "chamberlist.doctor.clock",
+    "chamberlist.doctor.broker",
+    "chamberlist.doctor.heartbeat",
+    "chamberlist.doctor.relay",
+    "chamberlist.doctor.signatures",
+    "chamberlist.doctor.state_folder",
+    "chamberlist.doctor.armed",
+    "chamberlist.doctor.sending",
+    "posting.doctor.lanes",
+    "posting.doctor.posts",
+    "posting.doctor.waiting_copies",
+    "posting.doctor.copies_in_doubt",
+    "chamberlist.doctor.alerts",
+]
 
 # Delivery
 DELIVERY_LANES = whole_number("DELIVERY_LANES", 2, low=1, high=64)

@@ -89,18 +89,21 @@ def prune() -> None:
     Alert.objects.filter(created_at__lt=over).delete()
 
 
-def send_due() -> int:
-    """Hand over what is due, oldest first; how many were sent. A relay that refuses us stops the round, and fails nobody."""
+def send_due(*, alerts_only: bool = False) -> int:
+    """Hand over what is due, oldest first; how many were sent. A relay that refuses us stops the round, and fails nobody.
+
+    Under a halt, too, only alerts leave.
+    """
     SystemMail.advance_many(_ended(SystemMail.State.SENDING, "next_attempt_at"), SystemMail.State.DEFERRED)
     SystemMail.advance_many(_ended(SystemMail.State.QUEUED, "expires_at"), SystemMail.State.EXPIRED)
     SystemMail.advance_many(_ended(SystemMail.State.DEFERRED, "expires_at"), SystemMail.State.EXPIRED)
-    if not _due().exists():
+    if not _due(alerts_only or halt.is_on()).exists():
         return 0
     relay = get_connection()
     try:
         if not _is_open(relay):
             return 0
-        return _send_round(relay)
+        return _send_round(relay, alerts_only)
     finally:
         relay.close()
 
@@ -114,10 +117,10 @@ def _is_open(relay: BaseEmailBackend) -> bool:
     return True
 
 
-def _send_round(relay: BaseEmailBackend) -> int:
+def _send_round(relay: BaseEmailBackend, alerts_only: bool) -> int:
     sent = 0
     for _ in range(BATCH):
-        mail = _claim()
+        mail = _claim(alerts_only or halt.is_on())
         if mail is None:
             break
         state, status = _hand_over(mail, relay)
@@ -133,16 +136,16 @@ def _ended(state: str, column: str) -> QuerySet[SystemMail, int]:
     return ended.values_list("pk", flat=True)
 
 
-def _due() -> QuerySet[SystemMail]:
+def _due(alerts_only: bool) -> QuerySet[SystemMail]:
     waiting = SystemMail.states_before(SystemMail.State.SENDING)
     due = SystemMail.objects.filter(state__in=waiting, next_attempt_at__lte=Now(), expires_at__gt=Now())
-    return due.filter(purpose=ALERT) if halt.is_on() else due
+    return due.filter(purpose=ALERT) if alerts_only else due
 
 
 @transaction.atomic
-def _claim() -> SystemMail | None:
+def _claim(alerts_only: bool) -> SystemMail | None:
     first = Case(When(purpose=ALERT, then=0), default=1)
-    mail = _due().select_for_update(skip_locked=True).order_by(first, "next_attempt_at", "pk").first()
+    mail = _due(alerts_only).select_for_update(skip_locked=True).order_by(first, "next_attempt_at", "pk").first()
     if mail is not None:
         mail.advance(SystemMail.State.SENDING, attempts=F("attempts") + 1, next_attempt_at=Now() + LEASE)
     return mail

@@ -2,13 +2,13 @@
 
 from celery import shared_task
 
-from chamberlist import systemmail, throttle
+from chamberlist import fence, systemmail, throttle
 
 
 @shared_task
 def send_system_mail() -> None:
     """Hand over the outbox's due mails; rung by each new one, and by the beat for what the broker lost."""
-    systemmail.send_due()
+    systemmail.send_due(alerts_only=not fence.is_open())
 
 
 @shared_task

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from celery import current_app
 
+from chamberlist import fence
 from tests import workers
 from tests.smtpserver import SmtpServer
 
@@ -29,6 +31,20 @@ def smtp(settings: Any) -> Iterator[SmtpServer]:
 def quick_passwords(settings: Any) -> None:
     """Argon2 with its least cost; what it is set to is asserted where that matters."""
     settings.PASSWORD_HASHERS = ["tests.hashers.QuickArgon2"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest) -> None:
+    """The test database without what the first `migrate` writes down when it arms the fence."""
+    with mock.patch.object(fence, "is_armed", lambda: True):
+        request.getfixturevalue("django_db_setup")
+
+
+@pytest.fixture(autouse=True)
+def open_fence(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Laid open from outside for what runs in the test's own process: a rollback would look like a restored database."""
+    if request.node.get_closest_marker("real_fence") is None:
+        monkeypatch.setattr(fence, "check", lambda: True)
 
 
 @pytest.fixture(autouse=True)

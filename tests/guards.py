@@ -265,7 +265,7 @@ GUARDS = (
     Guard(
         "P4 a halt stops system mail",
         "chamberlist/systemmail.py",
-        "return due.filter(purpose=ALERT) if halt.is_on() else due",
+        "return due.filter(purpose=ALERT) if alerts_only else due",
         "return due",
         "tests/test_system_mail.py",
     ),

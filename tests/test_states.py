@@ -84,7 +84,8 @@ def test_of_two_workers_only_the_first_one_moves_a_row(row: Stateful):
 def test_the_tables_are_those_that_the_design_names():
     assert {str(state) for state in Subscription.TRANSITIONS[Subscription.State.PENDING]} == {"active", "unsubscribed"}
     assert not Post.states_before(Post.State.DRAFT)
-    for final in ("done", "rejected", "discarded", "withdrawn", "recalled", "expired"):
+    assert Post.TRANSITIONS[Post.State.DONE] == {"sending"}  # Only where a person has copies in doubt sent again.
+    for final in ("rejected", "discarded", "withdrawn", "recalled", "expired"):
         assert final not in Post.TRANSITIONS
     for final in ("failed", "bounced", "complained", "cancelled", "suppressed", "expired"):
         assert final not in Delivery.TRANSITIONS
@@ -167,7 +168,7 @@ def test_a_suppression_has_a_known_reason_and_stands_once_in_its_scope(row_value
     assert not Suppression.objects.exists()
 
 
-@pytest.mark.parametrize("columns", [{"id": 2}, {"halted_at": Now(), "reason": ""}, {"reason": "Left over"}], ids=str)
+@pytest.mark.parametrize("columns", [{"id": 3}, {"halted_at": Now(), "reason": ""}, {"reason": "Left over"}], ids=str)
 def test_the_halt_is_one_row_with_a_reason_or_none(columns: dict[str, Any]):
     with pytest.raises(IntegrityError), transaction.atomic():
         Halt.objects.create(**columns)

@@ -23,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from chamberlist import halt
 from chamberlist.clock import Now
 from chamberlist.embedded import postgres
-from posting.delivery import audience, dispatch, lanes, ledger, session, sweep
+from posting.delivery import audience, dispatch, lanes, ledger, session, sweep, wire
 from posting.models import Delivery, Lane, Post, Sender
 from posting.moderation import moderation
 from subscriptions import lifecycle
@@ -160,7 +160,7 @@ def test_two_beats_are_one(stack: Stack, smtp: SmtpServer, tmp_path):
 
 
 def test_a_worker_frozen_past_its_lease_writes_no_more_dots(post: Post, smtp: SmtpServer):
-    smtp.slowness = 0.01
+    smtp.slowness = 0.03
     frozen = threading.Event()
     with lane_runner(DELIVERY_GROUP=str(GROUP)) as process:
 
@@ -170,12 +170,14 @@ def test_a_worker_frozen_past_its_lease_writes_no_more_dots(post: Post, smtp: Sm
 
         at_copy(smtp, COPIES // 3, freeze)
         assert frozen.wait(PATIENCE)
+        since = time.monotonic()
         go_on(post)
+        assert time.monotonic() - since > wire.FRESH, "as long as a lease, for the frozen one"
         before = len(smtp.received)
-        assert not post.deliveries.filter(state__in=Delivery.OPEN).exists()
         os.kill(process.pid, signal.SIGCONT)
         process.wait(PATIENCE)
     assert len(smtp.received) == before
+    go_on(post)  # A few, where it was frozen in mid-transaction: nobody else could have marked those.
     reckoning = reckon(post, smtp)
     assert reckoning.states[State.IN_DOUBT] <= 2 * GROUP
     assert set(reckoning.states) <= {State.SENT, State.IN_DOUBT}

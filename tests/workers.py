@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.conf import settings
 from django.db import connection
 
+from chamberlist import fence
 from chamberlist.embedded import valkey
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -98,6 +99,7 @@ def environment(broker: str) -> dict[str, str]:
 @contextmanager
 def stack(folder: Path) -> Iterator[Stack]:
     """A broker of the test's own, at the relay that the test's settings name."""
+    fence.arm(by="a test")
     with valkey.Server(folder) as broker, Stack(broker, folder, environment(broker.url)) as started:
         yield started
 
@@ -108,6 +110,8 @@ NOBODY = "redis://127.0.0.1:1/0"  # A broker that is not there: a lane at work n
 @contextmanager
 def lane_runner(*point: str, **changes: str) -> Iterator[subprocess.Popen[bytes]]:
     """A lane in a process of its own (``tests.lanerunner``)."""
+    if not fence.is_armed():  # Tables are emptied between tests.
+        fence.arm(by="a test")
     command = [sys.executable, "-m", "tests.lanerunner", *point]
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment(NOBODY) | changes, start_new_session=True) as process:
         try:

@@ -24,6 +24,7 @@ def main(credentials: Path) -> None:
         call_command("loaddemo", stdout=said)
         if said.getvalue():
             write_private(credentials, said.getvalue())
+    call_command("arm", yes=True, reason="the demo", stdout=io.StringIO())
     call_command("collectstatic", interactive=False, verbosity=0)
 
 

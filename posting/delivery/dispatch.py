@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
-from chamberlist import systemmail
-from posting.delivery import closing, copies, gate, lanes, ledger
+from chamberlist import fence, systemmail
+from posting.delivery import closing, copies, gate, lanes, ledger, waking
 from posting.delivery.copies import Compiled
 from posting.delivery.lanes import LEASE, Hold
 from posting.delivery.ledger import Marked, Outcome, State
@@ -42,7 +42,7 @@ UNSPENT = ("stopped", "gate")
 
 def run_lane(number: int, *, seconds: float) -> bool:
     """Hand over what is due, taking no new group after ``seconds``; True when there may be more."""
-    hold = lanes.take(number) if ledger.is_anything_due() else None
+    hold = lanes.take(number) if waking.may_send() and ledger.is_anything_due() else None
     if hold is None:
         return False
     try:
@@ -74,6 +74,7 @@ class Shift:
         self.in_hand: dict[int, Marked] = {}
         self.wanted: frozenset[int] = frozenset()
         self.asked_at = 0.0
+        self.minded_at = 0.0
         self.unrecorded: list[Outcome] = []
         self.problems: dict[int, str] = {}
         self.compiled: dict[int, Compiled | None] = {}
@@ -88,16 +89,21 @@ class Shift:
             takes_more = self.takes_more(until)
             if not self.in_hand and not self.unrecorded and (self.is_idle or not takes_more):
                 break
-            for answer in self.wire.take(ASK_AGAIN, enough=min(group, len(self.in_hand)) or 1):
-                self.judge(answer)
-            has_room = len(self.in_hand) <= group and self.wire.is_open
-            self.turn(limit=group if takes_more and has_room else 0)
+            has_room = takes_more and self.wire.is_open and len(self.in_hand) <= group
+            self.wait(group, seconds=0.0 if has_room and not self.is_idle else ASK_AGAIN)
+            self.turn(limit=group if has_room else 0)
             self.mind()
         if self.wire.trouble:
             self.refused_us(self.wire.trouble)
             return False
         lanes.works(self.hold)
         return self.is_ours and not self.is_idle
+
+    def wait(self, group: int, *, seconds: float) -> None:
+        """Judge what has ended. Two groups are marked at most: while one is handed over, the next is already durable."""
+        enough = max(len(self.in_hand) - group, min(group, len(self.in_hand))) or 1
+        for answer in self.wire.take(seconds, enough=enough):
+            self.judge(answer)
 
     def takes_more(self, until: float) -> bool:
         """Whether a new group may be marked. A lane that must wait for a dot anyway does not let its other sessions stand idle."""
@@ -140,8 +146,9 @@ class Shift:
 
     def mind(self) -> None:
         """A few times a second: may the copies in hand still leave, and is the lane still ours?"""
-        if time.monotonic() - self.asked_at < ASK_AGAIN:
+        if time.monotonic() - self.minded_at < ASK_AGAIN:
             return
+        self.minded_at = time.monotonic()
         try:
             self.ask()
             self.keep()
@@ -151,7 +158,8 @@ class Shift:
     def ask(self) -> None:
         """Learn from the ledger which of the copies in hand may still leave, and tell the wire."""
         self.asked_at = time.monotonic()
-        self.wanted = ledger.still_wanted(self.hold, self.in_hand) if self.in_hand else frozenset()
+        self.is_ours = self.is_ours and fence.is_open()
+        self.wanted = ledger.still_wanted(self.hold, self.in_hand) if self.in_hand and self.is_ours else frozenset()
         self.wire.allow(self.wanted, self.asked_at)
 
     def keep(self) -> None:

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from posting.delivery import audience, closing, lanes, ledger
+from posting.delivery import audience, closing, lanes, ledger, waking
 
 
 def sweep() -> list[int]:
@@ -10,6 +10,8 @@ def sweep() -> list[int]:
     doubts = ledger.recover()
     if doubts:
         closing.tell_of_doubts(doubts)
+    if not waking.may_send():
+        return []
     for post_id in audience.due():
         audience.expand(post_id)
     closing.settle()

@@ -55,7 +55,7 @@ class Wire(Protocol):
         """The ledger's latest answer: which copies may leave, asked at that ``time.monotonic()``."""
 
     def take(self, timeout: float, *, enough: int) -> list[Answer]:
-        """What has ended; waits for so many, or for trouble, or so many seconds."""
+        """What has ended; waits for so many, for an opening or an end of the way out, or so many seconds."""
 
     def close(self, *, seconds: float) -> None:
         """Say goodbye, within so many seconds, and hang up. What has no final dot by now gets none."""
@@ -99,9 +99,10 @@ class SmtpWire:
             self.loop.call_soon_threadsafe(self._wake)
 
     def take(self, timeout: float, *, enough: int) -> list[Answer]:
+        was_open = self.is_open
         with self.news:
             self.enough = enough
-            self.news.wait_for(lambda: len(self.answers) >= self.enough or self.trouble, timeout)
+            self.news.wait_for(lambda: len(self.answers) >= self.enough or self.trouble or self.is_open != was_open, timeout)
             taken, self.answers = self.answers, []
         return taken
 
@@ -205,7 +206,9 @@ class SmtpWire:
         return session.handed_over > 0
 
     def _count_open(self) -> None:
-        self.is_open = any(session.is_ready for session in self.sessions)
+        with self.news:
+            self.is_open = any(session.is_ready for session in self.sessions)
+            self.news.notify()
 
     def _give_up(self, why: str) -> None:
         if not self.is_closing:

@@ -40,6 +40,7 @@ class Post(Stateful):
         State.HELD: {State.ACCEPTED, State.REJECTED, State.DISCARDED, State.WITHDRAWN},
         State.ACCEPTED: {State.HELD, State.SENDING, State.RECALLED, State.EXPIRED, State.FROZEN},
         State.SENDING: {State.DONE, State.RECALLED, State.EXPIRED, State.FROZEN},
+        State.DONE: {State.SENDING},  # A person has copies in doubt sent again.
         State.FROZEN: {State.ACCEPTED, State.SENDING, State.RECALLED, State.EXPIRED},
     }
 

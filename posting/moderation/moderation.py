@@ -10,7 +10,7 @@ from django.db.models import Q
 from chamberlist import audit, bell, systemmail
 from chamberlist.clock import Now
 from posting.delivery import closing, gate
-from posting.models import Post
+from posting.models import Delivery, Post
 from posting.models.post import LIFE
 
 State = Post.State
@@ -119,6 +119,31 @@ def thaw(post: Post, *, by: str, reason: str) -> str:
     audit.record(by, "let go on", post, reason=reason)
     bell.ring("posting.tasks.sweep")
     return ""
+
+
+@transaction.atomic
+def resend_doubts(post: Post, *, by: str, reason: str = "") -> tuple[int, str]:
+    """Send the copies in doubt again, on a person's word: how many, or why not. Some members may get the message twice."""
+    post = Post.objects.select_for_update(of=("self",)).get(pk=post.pk)
+    if post.state not in (State.SENDING, State.DONE):
+        return 0, f"It is “{post.get_state_display()}”: no copy of it may leave. Nothing was changed."
+    if not Post.objects.filter(pk=post.pk, expires_at__gt=Now()).exists():
+        return 0, "Its time is over: nobody wants it any longer. Nothing was changed."
+    doubts = post.deliveries.filter(state=Delivery.State.IN_DOUBT).values("pk")
+    number = Delivery.advance_many(doubts, Delivery.State.QUEUED, next_attempt_at=Now(), ended_at=None)
+    if number and post.state == State.DONE:
+        post.advance(State.SENDING, ended_at=None)
+    audit.record(by, "send doubts again", post, reason=reason or f"{number} copies")
+    bell.ring("posting.tasks.sweep")
+    return number, ""
+
+
+@transaction.atomic
+def leave_doubts(post: Post, *, by: str, reason: str = "") -> tuple[int, str]:
+    """Leave the copies in doubt as they are, on record: how many."""
+    number = post.deliveries.filter(state=Delivery.State.IN_DOUBT).count()
+    audit.record(by, "leave doubts", post, reason=reason or f"{number} copies")
+    return number, ""
 
 
 def discard_stale() -> int:

@@ -113,9 +113,12 @@ def _wait_until_it_runs(launcher: subprocess.Popen[bytes], output: Path, health:
     pytest.fail(f"The demo did not start: {output.read_text()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium. Where there is none the tests fail: they are never left out silently."""
+    """Chromium. Where there is none the tests fail: they are never left out silently.
+
+    Not for the whole session: while its driver runs, no test of the same process can have an event loop of its own.
+    """
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     assert found, "There is no browser: `make test` finds one, or set CHROMIUM to its path."
     with sync_playwright() as playwright:

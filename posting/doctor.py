@@ -1,0 +1,45 @@
+"""What the doctor looks at in posts and copies."""
+
+from datetime import timedelta
+
+from chamberlist.clock import Now
+from chamberlist.doctor import Finding
+from posting.models import Delivery, Lane, Post
+
+State = Delivery.State
+LONG = timedelta(hours=1)
+
+
+def lanes() -> Finding:
+    """Whether the relay made a lane rest."""
+    resting = Lane.objects.filter(rests_until__gt=Now()).order_by("number")
+    if resting:
+        numbers = ", ".join(str(lane.number) for lane in resting)
+        return Finding("lanes", "warning", f"The relay refused us, and lane {numbers} rests: read the alert about it.")
+    return Finding("lanes", "ok", "No lane has to rest.")
+
+
+def posts() -> Finding:
+    """Whether a post waits for a person."""
+    frozen = Post.objects.filter(state=Post.State.FROZEN).count()
+    if frozen:
+        return Finding("posts", "warning", f"{frozen} stopped for a check: let each go on or recall it, in the admin.")
+    return Finding("posts", "ok", "None is stopped for a check.")
+
+
+def waiting_copies() -> Finding:
+    """Whether a copy that is due waits for long."""
+    due = Delivery.objects.filter(post__state=Post.State.SENDING, state__in=Delivery.WAITING, next_attempt_at__lt=Now() - LONG)
+    if due.exists():
+        return Finding("waiting copies", "warning", "Some that are due have waited for more than an hour: are the workers alive?")
+    return Finding("waiting copies", "ok", "None that is due waits for long.")
+
+
+def copies_in_doubt() -> Finding:
+    """Whether nobody can say what became of some copies."""
+    doubtful = Delivery.objects.filter(state=State.IN_DOUBT, post__state__in=(Post.State.SENDING, Post.State.DONE))
+    posts = sorted(set(doubtful.filter(post__expires_at__gt=Now()).values_list("post_id", flat=True)))
+    if posts:
+        numbers = ", ".join(map(str, posts))
+        return Finding("copies in doubt", "warning", f"In post {numbers}: `manage.py resolvedoubt` decides about them.")
+    return Finding("copies in doubt", "ok", "None of which a decision would still matter.")
