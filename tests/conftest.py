@@ -1,6 +1,8 @@
 """What many tests need: a real mail server, and a broker that nobody listens to unless a test starts a worker."""
 
+import itertools
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from unittest import mock
 
 import pytest
 from celery import current_app
+from django.utils import cache
 
 from chamberlist import fence
 from tests import workers
@@ -45,6 +48,13 @@ def open_fence(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
     """Laid open from outside for what runs in the test's own process: a rollback would look like a restored database."""
     if request.node.get_closest_marker("real_fence") is None:
         monkeypatch.setattr(fence, "check", lambda: True)
+
+
+@pytest.fixture(autouse=True)
+def each_answer_in_a_second_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no test compares two answers and finds them the same by chance: ``never_cache`` writes the time into a header."""
+    seconds = itertools.count(int(time.time()))
+    monkeypatch.setattr(cache, "time", mock.Mock(time=lambda: next(seconds)))
 
 
 @pytest.fixture(autouse=True)

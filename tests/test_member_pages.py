@@ -17,6 +17,7 @@ from chamberlist.models import SystemMail, ThrottleCounter
 from subscriptions import addresses, lifecycle, mails, requests, views
 from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
 from tests import builders
+from tests.answers import headers, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 State = Subscription.State
@@ -37,11 +38,6 @@ def anne(promotions: MailingList) -> Subscription:
 
 def page_of(view: str, handle: uuid.UUID, **lifetime: timedelta) -> str:
     return reverse(view, args=[tokens.make(PURPOSES.get(view, view), handle, **lifetime)])
-
-
-def words(response: Any) -> str:
-    """The page without the one value that differs each time: the form's own token."""
-    return re.sub(r'(name="csrfmiddlewaretoken" value=")\w+', r"\1", response.content.decode())
 
 
 def everything() -> list[Any]:
@@ -167,7 +163,7 @@ def answer_to(mailing_list: MailingList, who: Callable[[MailingList], object]) -
             response = step()
         cookies = {name: {**cookie, "expires": ""} for name, cookie in response.cookies.items()}
         shapes = [re.sub(r"\d+", "0", query["sql"].split("VALUES")[0]) for query in queries.captured_queries]
-        seen += [response.status_code, words(response), dict(response.headers), cookies, shapes]
+        seen += [response.status_code, words(response), headers(response), cookies, shapes]
     return tuple(seen)
 
 

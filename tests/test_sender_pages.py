@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import models
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -21,6 +20,7 @@ from posting.submission import senders
 from posting.submission.reading import MAX_BODY
 from subscriptions.models import MailingList
 from tests import builders
+from tests.answers import same_answer
 from tests.smtpserver import SmtpServer
 
 pytestmark = pytest.mark.django_db
@@ -51,16 +51,6 @@ def signed_in(sender: Sender) -> Client:
 
 def sign_in(client: Client, address: str, password: str, **extra: Any) -> Any:
     return client.post(SIGN_IN, {"address": address, "password": password}, **extra)
-
-
-def without_token(response: HttpResponse) -> bytes:
-    """The bytes of a page less its CSRF token."""
-    return re.sub(rb'name="csrfmiddlewaretoken" value="\w+"', b"", response.content)
-
-
-def same_answer(one: Any, other: Any) -> bool:
-    assert set(one.cookies) == set(other.cookies)
-    return (one.status_code, one.headers, without_token(one)) == (other.status_code, other.headers, without_token(other))
 
 
 def words(mailing_list: MailingList, **changes: Any) -> dict[str, Any]:
