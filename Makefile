@@ -16,7 +16,7 @@ demo: $(VENV)/demo.stamp
 	@exec $(RUN) -m chamberlist.embedded demo --port $(PORT) --stop-with-parent
 
 test: $(VENV)/test.stamp
-	@CHROMIUM=$$($(RUN) -m chamberlist.embedded browser) && export CHROMIUM && \
+	@CHROMIUM=$$($(RUN) -m chamberlist.embedded browser) && export CHROMIUM && $(RUN) -m tests.programs && \
 	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 --dist loadgroup $(COVERAGE) $(ARGS)
 
 # What is killed in mid-send, at full size: an hour or two.

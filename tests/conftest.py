@@ -14,6 +14,7 @@ from django.utils import cache
 
 from chamberlist import fence
 from tests import workers
+from tests.skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.smtpserver import SmtpServer
 
 logging.getLogger("mail.log").setLevel(logging.WARNING)  # The test server's own chatter.

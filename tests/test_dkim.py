@@ -75,9 +75,8 @@ def a_signed_copy(recipient: str) -> copies.Copy:
 
 def by_dkimpy(message: bytes, signers: tuple[dkim.Signer, ...], _: Path) -> list[bool]:
     """Whether each signature verifies, for dkimpy (Debian's: its registry has it as source alone)."""
-    programs.path("dkimverify", package="python3-dkim python3-nacl")
     records = {f"{name}.": text for name, text in dkim.records(signers, site.LIST_DOMAIN)}
-    command = ["/usr/bin/python3", "-c", DKIMPY, json.dumps(records)]
+    command = [programs.path("dkimpy"), "-c", DKIMPY, json.dumps(records)]
     said = subprocess.run(command, input=message, capture_output=True, check=True, timeout=60).stdout
     found: list[bool] = json.loads(said)
     return found
@@ -85,7 +84,7 @@ def by_dkimpy(message: bytes, signers: tuple[dkim.Signer, ...], _: Path) -> list
 
 def by_opendkim(message: bytes, signers: tuple[dkim.Signer, ...], folder: Path) -> list[bool]:
     """The same for OpenDKIM, which knows the keys from a file."""
-    opendkim = programs.path("opendkim", package="opendkim")
+    opendkim = programs.path("opendkim")
     records = [f"{name} {text}\n" for name, text in dkim.records(signers, site.LIST_DOMAIN)]
     (folder / "keys").write_text("".join(records))
     (folder / "configuration").write_text(f"Mode v\nSyslog no\nAlwaysAddARHeader yes\nTestPublicKeys {folder}/keys\n")

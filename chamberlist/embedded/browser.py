@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from chamberlist.embedded import debian
 from chamberlist.embedded.processes import CannotRun
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-DEBIAN = (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"])
 PLAYWRIGHT = [sys.executable, "-m", "playwright", "install", "chromium"]
 WHERE = """
 from playwright.sync_api import sync_playwright
@@ -32,14 +32,7 @@ def _on_path() -> str | None:
 
 
 def _from_debian() -> str | None:
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return None
-    print("No Chromium on PATH: installing Debian's for the browser tests ...", file=sys.stderr)
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in DEBIAN:
-        if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode != 0:
-            return None
-    return _on_path()
+    return _on_path() if debian.install("chromium", why="No Chromium on PATH for the browser tests") else None
 
 
 def _playwrights() -> str | None:
