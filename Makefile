@@ -19,10 +19,14 @@ test: $(VENV)/test.stamp
 	@CHROMIUM=$$($(RUN) -m chamberlist.embedded browser) && export CHROMIUM && $(RUN) -m tests.programs && \
 	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 --dist loadgroup $(COVERAGE) $(ARGS)
 
-# What is killed in mid-send, at full size: an hour or two.
+# What must survive, at full size: an hour or so. CRASH_SEED repeats a run.
+SURVIVAL = tests/test_survival.py tests/test_stops.py tests/test_clocks.py tests/test_turns.py tests/test_troubles.py tests/test_fence.py \
+	tests/test_whole.py
 test-crash: $(VENV)/test.stamp
-	@export CRASH_RUNS=20 CRASH_INSTANTS=50 CRASH_COPIES=2000 && \
-	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 -rP tests/test_survival.py $(ARGS)
+	@export CRASH_RUNS=20 CRASH_INSTANTS=50 CRASH_COPIES=2000 CRASH_STOP_COPIES=20000 CRASH_LARGE=20000 && \
+	export CRASH_SEED=$${CRASH_SEED:-$$$$} && \
+	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- \
+		$(RUN) -m pytest -n 2 --dist loadgroup -rP --show-capture=stdout --durations=20 $(SURVIVAL) $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .

@@ -32,35 +32,36 @@ def has_outcomes(arguments: Call) -> bool:
     return bool(arguments[1])
 
 
-POINTS: dict[str, tuple[Any, str, str, Which]] = {  # In the order of a hand-over: where, what, before or after it, which calls.
-    "before the lease": (lanes, "take", "before", bool),
-    "after the lease": (lanes, "take", "after", bool),
-    "connecting": (Session, "open", "before", bool),
-    "before the marks": (ledger, "claim", "before", bool),
-    "marks not committed": (ledger, "claim", "after", bool),
-    "marks committed": (Shift, "push", "before", bool),
-    "pushed": (SmtpWire, "push", "after", bool),
-    "a copy built": (copies, "build", "after", bool),
-    "MAIL, RCPT and DATA written": (Session, "_ask", "after", bool),
-    "the text asked for": (SmtpWire, "may_finish", "before", bool),
-    "half of the text written": (Channel, "write", "half", has_dot),
-    "before the dot": (Channel, "write", "before", has_dot),
-    "after the dot": (Channel, "write", "after", has_dot),
-    "a reply read": (Session, "_judge_dot", "before", bool),
-    "a verdict told": (SmtpWire, "ended", "after", bool),
-    "a verdict judged": (Shift, "judge", "after", bool),
-    "replies not committed": (ledger, "record", "after", has_outcomes),
-    "replies committed": (Shift, "freeze", "before", bool),
-    "asking again": (Shift, "ask", "before", bool),
-    "hanging up": (SmtpWire, "close", "before", bool),
-    "hung up": (SmtpWire, "close", "after", bool),
-    "before the lease is given back": (lanes, "release", "before", bool),
+POINTS: dict[str, tuple[Any, str, str, Which, str]] = {
+    # In the order of a hand-over: where, what, before or after it, which calls; and for each of what a lane passes there.
+    "before the lease": (lanes, "take", "before", bool, "lane"),
+    "after the lease": (lanes, "take", "after", bool, "lane"),
+    "connecting": (Session, "open", "before", bool, "lane"),
+    "before the marks": (ledger, "claim", "before", bool, "group"),
+    "marks not committed": (ledger, "claim", "after", bool, "group"),
+    "marks committed": (Shift, "push", "before", bool, "group"),
+    "pushed": (SmtpWire, "push", "after", bool, "group"),
+    "a copy built": (copies, "build", "after", bool, "copy"),
+    "MAIL, RCPT and DATA written": (Session, "_ask", "after", bool, "lane"),
+    "the text asked for": (SmtpWire, "may_finish", "before", bool, "copy"),
+    "half of the text written": (Channel, "write", "half", has_dot, "copy"),
+    "before the dot": (Channel, "write", "before", has_dot, "copy"),
+    "after the dot": (Channel, "write", "after", has_dot, "copy"),
+    "a reply read": (Session, "_judge_dot", "before", bool, "copy"),
+    "a verdict told": (SmtpWire, "ended", "after", bool, "copy"),
+    "a verdict judged": (Shift, "judge", "after", bool, "copy"),
+    "replies not committed": (ledger, "record", "after", has_outcomes, "group"),
+    "replies committed": (Shift, "freeze", "before", bool, "group"),
+    "asking again": (Shift, "ask", "before", bool, "moment"),
+    "hanging up": (SmtpWire, "close", "before", bool, "lane"),
+    "hung up": (SmtpWire, "close", "after", bool, "lane"),
+    "before the lease is given back": (lanes, "release", "before", bool, "lane"),
 }
 
 
 def lay(point: str, nth: int) -> None:
     """Make the ``nth`` passing of a point the last one."""
-    owner, name, moment, is_meant = POINTS[point]
+    owner, name, moment, is_meant, _ = POINTS[point]
     as_ever = getattr(owner, name)
     counting, passed = threading.Lock(), 0
 

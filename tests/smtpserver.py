@@ -1,6 +1,7 @@
 """A real SMTP server on loopback that keeps what it receives, and can be told to misbehave."""
 
 import asyncio
+import random
 import socket
 import threading
 import time
@@ -41,7 +42,10 @@ class Received:
 
 
 class SmtpServer:
-    """Give it to ``settings.RELAY`` by ``.relay``. ``at_mail``, ``at_recipient`` and ``at_dot`` decide its answers."""
+    """Give it to ``settings.RELAY`` by ``.relay``. ``at_mail``, ``at_recipient`` and ``at_dot`` decide its answers.
+
+    ``after_dot`` decides what it says of a copy that it keeps.
+    """
 
     def __init__(self, *offers: str, **options: Any) -> None:
         """``offers`` are lines of its EHLO answer beside aiosmtpd's own."""
@@ -50,7 +54,8 @@ class SmtpServer:
         self.at_mail: Answer = lambda _: None
         self.at_recipient: Answer = lambda _: None
         self.at_dot: Answer = lambda _: None
-        self.slowness = 0.0  # Seconds that it thinks about each dot.
+        self.after_dot: Answer = lambda _: None
+        self.slowness = 0.0  # Seconds that it thinks about each dot, give or take a half.
         self.never: set[str] = set()  # Recipients whose final dot it never answers.
         self.arrived = threading.Condition()
         self.connections = 0
@@ -118,9 +123,10 @@ class SmtpServer:
             with self.arrived:
                 self.received.append(Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, at))
                 self.arrived.notify_all()
+            answer = self.after_dot(envelope.rcpt_tos[0])
         if self.never.intersection(envelope.rcpt_tos):
             await asyncio.Event().wait()
-        await asyncio.sleep(self.slowness)
+        await asyncio.sleep(self.slowness * random.uniform(0.5, 1.5))
         return self._say(server, answer)
 
     @staticmethod

@@ -9,18 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.smtp import AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from chamberlist.relay import Relay
 from posting.delivery import session
@@ -28,6 +21,7 @@ from posting.delivery.channel import Ended
 from posting.delivery.copies import Copy
 from posting.delivery.replies import RelayRefused, Verdict, reply
 from posting.delivery.session import Session
+from tests import certificates
 from tests.smtpserver import SmtpServer
 
 ANNE, BOB, CLEO = "anne@bakery.example", "bob@garage.example", "cleo@florist.example"
@@ -411,27 +405,14 @@ def test_no_line_break_enters_a_command(smtp: SmtpServer):
 
 @pytest.fixture
 def certificate(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A key and a certificate for 127.0.0.1, signed by itself, in one file; good until so many days from now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay")])
-    until = datetime.now(UTC) + timedelta(days=getattr(request, "param", 1))
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), until - timedelta(days=2), until)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "relay.pem"
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(secret + signed.public_bytes(Encoding.PEM))
-    return file
+    """Good until so many days from now."""
+    return certificates.make(tmp_path, days=getattr(request, "param", 1))
 
 
 @pytest.fixture
 def encrypted(certificate: Path) -> Iterator[SmtpServer]:
     """A server that wants STARTTLS before anything else."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with SmtpServer(tls_context=context, require_starttls=True) as server:
+    with SmtpServer(tls_context=certificates.context(certificate), require_starttls=True) as server:
         yield server
 
 

@@ -33,12 +33,12 @@ class Stack:
     def log(self) -> Path:
         return self.folder / "worker.log"
 
-    def start_worker(self) -> None:
+    def start_worker(self, *options: str, processes: int = 2) -> None:
         """A Celery worker with the beat inside, logging everything."""
-        command = [sys.executable, "-m", "celery", "-A", "chamberlist", "worker", "-B", "-c", "2", "-l", "DEBUG"]
+        command = [sys.executable, "-m", "celery", "-A", "chamberlist", "worker", "-B", "-l", "DEBUG"]
         with self.log.open("ab") as log:
             self.worker = subprocess.Popen(
-                [*command, "-s", str(self.folder / "beat"), "--pidfile", ""],
+                [*command, *options, "-c", str(processes), "-s", str(self.folder / "beat"), "--pidfile", ""],
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdout=log,
