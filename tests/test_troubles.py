@@ -187,6 +187,18 @@ REFUSALS: dict[str, Callable[[Path], AbstractContextManager[Refusing]]] = {
 }
 
 
+def test_a_relay_that_never_greets_us_is_told_of(post: Post, settings, monkeypatch: pytest.MonkeyPatch):
+    """Its time-out is longer than a lane's turn: turn after turn, nothing would be said to anybody."""
+    monkeypatch.setattr(dispatch, "SILENCE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings.RELAY = Relay("127.0.0.1", listener.getsockname()[1], "none")
+        monkeypatch.setattr(dispatch, "GOODBYE", 0.1)
+        assert dispatch.run_lane(1, seconds=0.3) is False
+    assert [alert.kind for alert in Alert.objects.all()] == ["relay"]
+    assert Lane.objects.get(number=1).failures == 1
+    assert ledger.counts(post)["queued"] == MEMBERS
+
+
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_relay_that_takes_nothing_from_us_fails_nobody(
     refusal: str, post: Post, smtp: SmtpServer, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

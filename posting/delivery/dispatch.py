@@ -28,6 +28,7 @@ ASK_AGAIN = 0.2  # Seconds between two questions to the ledger whether the copie
 FROM_THE_LEDGER = (DatabaseError, InterfaceError)
 TRY_AGAIN = 0.5
 GOODBYE = 6.0
+SILENCE = 30.0  # Seconds after which a relay that has not greeted us is one that does not take our mail.
 SAME_REFUSALS = 3  # So often in a row the same refusal of the content is about the post, not about its recipients.
 
 WITHOUT_REPLY = {
@@ -81,11 +82,14 @@ class Shift:
         self.refusals: dict[int, tuple[str, int]] = {}
         self.is_ours = True
         self.is_idle = False
+        self.silent_since: float | None = time.monotonic()  # Until a session with the relay is open.
 
     def work(self, *, until: float) -> bool:
         """Group after group; True when time was up before the work."""
         group = settings.DELIVERY_GROUP
         while True:
+            if self.wire.is_open:
+                self.silent_since = None
             takes_more = self.takes_more(until)
             if not self.in_hand and not self.unrecorded and (self.is_idle or not takes_more):
                 break
@@ -93,8 +97,9 @@ class Shift:
             self.wait(group, seconds=0.0 if has_room and not self.is_idle else ASK_AGAIN)
             self.turn(limit=group if has_room else 0)
             self.mind()
-        if self.wire.trouble:
-            self.refused_us(self.wire.trouble)
+        trouble = self.wire.trouble or ("it does not answer" if self.is_silent() else "")
+        if trouble:
+            self.refused_us(trouble)
             return False
         lanes.works(self.hold)
         return self.is_ours and not self.is_idle
@@ -108,6 +113,10 @@ class Shift:
     def takes_more(self, until: float) -> bool:
         """Whether a new group may be marked. A lane that must wait for a dot anyway does not let its other sessions stand idle."""
         return self.is_ours and not self.wire.trouble and (time.monotonic() < until or self.wire.is_hanging)
+
+    def is_silent(self) -> bool:
+        """Whether the relay has had time to greet us and has not."""
+        return self.silent_since is not None and time.monotonic() - self.silent_since > SILENCE
 
     def turn(self, *, limit: int) -> None:
         """One commit: the replies that came, and the marks of the next group, which is then handed to the wire."""
