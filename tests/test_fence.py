@@ -22,6 +22,7 @@ from posting.models import Delivery, Lane, Post, Sender
 from tests import builders
 from tests.databases import elsewhere
 from tests.smtpserver import SmtpServer
+from tests.test_dispatch import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.real_fence]
 
@@ -211,8 +212,16 @@ def test_a_promoted_standby_sends_nothing(smtp: SmtpServer, server: postgres.Ser
         with (standby.data / "postgresql.auto.conf").open("a") as configuration:
             configuration.write("restore_command = 'false'\n")
         with standby, elsewhere(standby.url):
+            wait_until(is_promoted)
             sends_nothing(smtp, fence.PROMOTED)
         assert fence.check(), "the original goes on"
+
+
+def is_promoted() -> bool:
+    """It answers before: reading is allowed while it recovers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT NOT pg_is_in_recovery()")
+        return bool(cursor.fetchone()[0])
 
 
 def test_the_database_of_a_former_arming_sends_nothing(smtp: SmtpServer, server: postgres.Server, tmp_path: Path):
@@ -295,6 +304,15 @@ def test_a_dead_beat_or_a_quiet_weekend_is_no_sleep(smtp: SmtpServer, armed: Non
     assert waking.may_send()
     post.refresh_from_db()
     assert post.state == Post.State.SENDING and not Alert.objects.exists()
+
+
+def test_a_dead_beat_is_no_sleep_where_a_lane_is_at_work(smtp: SmtpServer, armed: None):
+    post = a_post()
+    FenceHost.objects.update(beat_at=Now() - timedelta(hours=5))
+    dispatch.run_lane(1, seconds=60)
+    FenceHost.objects.update(beat_at=F("beat_at") - timedelta(hours=5))
+    assert waking.may_send()
+    assert ledger.counts(post)["sent"] == 3 and not Alert.objects.exists()
 
 
 def test_the_health_check_hides_no_sleep(armed: None, client: Any):
