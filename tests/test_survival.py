@@ -37,6 +37,7 @@ from tests.sending import (
     another_post,
     at_copy,
     go_on,
+    ring_for_lanes,
     survived,
     tell_of_doubts,
 )
@@ -99,6 +100,8 @@ def test_every_message_ten_times_and_side_by_side_does_everything_once(stack: St
     newcomers = [f"new{number}@shop.example" for number in range(10)]
     for newcomer in newcomers:
         requests.receive(promotions, addresses.parse(newcomer))
+    smtp.slowness = 15 / COPIES  # Two lanes, four connections each: some seconds.
+    at_copy(smtp, COPIES // 3, lambda: ring_for_lanes(stack, *10 * (1, 2)))
     stack.start_worker("--include", "tests.tenfold", processes=6)
     wait_for(str(post.pk), Post.State.DONE)
     received = smtp.wait_for(COPIES + len(newcomers), seconds=60)
@@ -107,6 +110,7 @@ def test_every_message_ten_times_and_side_by_side_does_everything_once(stack: St
     assert sorted(mail.recipients for mail in others) == sorted((newcomer,) for newcomer in newcomers)
     smtp.received = [mail for mail in received if mail not in others]
     assert reckon(post, smtp).states == {State.SENT: COPIES}
+    assert smtp.connections <= 2 * 4 + len(newcomers), "ten deliveries of one task make no ten lanes"
     messages = re.findall(r"Task (\S+)\[\S+\] received", stack.log.read_text())
     for task in ("posting.tasks.sweep", "posting.tasks.deliver", "subscriptions.tasks.take_requests"):
         assert messages.count(task) >= 10, f"{task} was to come ten times"
