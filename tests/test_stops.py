@@ -91,7 +91,7 @@ def test_a_stop_holds_within_a_second(stop: Stop, smtp: SmtpServer):
     was_held(post, smtp, stopped)
 
 
-@pytest.mark.xdist_group("whole")
+@pytest.mark.xdist_group("workers")
 @STOPS
 def test_a_stop_holds_at_a_real_worker_whose_broker_has_just_gone(stop: Stop, stack: Stack, smtp: SmtpServer):
     """Two lanes, and nobody can ring for them any more."""

@@ -91,7 +91,7 @@ def test_a_worker_killed_at_random_instants(smtp: SmtpServer, settings):
     assert killed >= INSTANTS * 2 // 3
 
 
-@pytest.mark.xdist_group("whole")
+@pytest.mark.xdist_group("workers")
 def test_every_message_ten_times_and_side_by_side_does_everything_once(stack: Stack, smtp: SmtpServer):
     """The post's way from acceptance on, and a question by mail to each of ten people who signed up."""
     promotions = builders.a_list()
@@ -116,7 +116,7 @@ def test_every_message_ten_times_and_side_by_side_does_everything_once(stack: St
         assert messages.count(task) >= 10, f"{task} was to come ten times"
 
 
-@pytest.mark.xdist_group("whole")
+@pytest.mark.xdist_group("workers")
 def test_two_beats_are_one(stack: Stack, smtp: SmtpServer, tmp_path):
     promotions = builders.a_list()
     builders.many_members(promotions, COPIES)

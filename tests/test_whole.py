@@ -65,7 +65,7 @@ class Listener(threading.Thread):
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
         self.said: list[str] = []
-        self.monitor = redis.Redis.from_url(url).monitor()
+        self.monitor = redis.Redis.from_url(url, socket_timeout=None).monitor()  # However long nothing is said.
         self.monitor.__enter__()
         self.start()
 
