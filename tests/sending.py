@@ -66,7 +66,7 @@ def survived(post: Post, smtp: SmtpServer) -> Reckoning:
     return reckoning
 
 
-def at_copy(smtp: SmtpServer, number: int, act: Callable[[], None]) -> None:
+def at_copy(smtp: SmtpServer, number: int, act: Callable[[], object]) -> None:
     """Do something once, when the server has the whole of its copy with that number."""
     heard = threading.Lock()
     copies = 0
@@ -82,11 +82,11 @@ def at_copy(smtp: SmtpServer, number: int, act: Callable[[], None]) -> None:
     smtp.at_dot = dot
 
 
-def ring_for_lanes(stack: Stack, *lanes: int) -> None:
-    """Ask the stack's worker for these lanes, without waiting for its beat."""
+def ring(stack: Stack, task: str, *ids: int, times: int = 1) -> None:
+    """A message to the stack's worker, without waiting for its beat."""
     with current_app.connection_for_write(stack.broker.url) as broker:
-        for lane in lanes:
-            current_app.send_task("posting.tasks.deliver", args=(lane,), connection=broker)
+        for _ in range(times):
+            current_app.send_task(task, args=ids, connection=broker)
 
 
 def tell_of_doubts(what: str, reckonings: list[Reckoning]) -> None:

@@ -18,7 +18,7 @@ from posting.moderation import moderation
 from subscriptions import lifecycle
 from tests import builders
 from tests.checker import reckon
-from tests.sending import GROUP, PATIENCE, STOP_COPIES, a_post, ring_for_lanes
+from tests.sending import GROUP, PATIENCE, STOP_COPIES, a_post, ring
 from tests.smtpserver import SmtpServer
 from tests.test_dispatch import wait_until
 from tests.workers import Stack, lane_runner
@@ -76,10 +76,7 @@ def was_held(post: Post, smtp: SmtpServer, stopped: dict[str, float]) -> None:
     assert ledger.counts(post)["in_doubt"] == 0
 
 
-STOPS = pytest.mark.parametrize("stop", [halted, recalled, over, left])
-
-
-@STOPS
+@pytest.mark.parametrize("stop", [halted, recalled, over, left])
 def test_a_stop_holds_within_a_second(stop: Stop, smtp: SmtpServer):
     """No broker was ever there."""
     post = a_post(STOP_COPIES)
@@ -92,12 +89,13 @@ def test_a_stop_holds_within_a_second(stop: Stop, smtp: SmtpServer):
 
 
 @pytest.mark.xdist_group("workers")
-@STOPS
+@pytest.mark.parametrize("stop", [halted, recalled, left])
 def test_a_stop_holds_at_a_real_worker_whose_broker_has_just_gone(stop: Stop, stack: Stack, smtp: SmtpServer):
     """Two lanes, and nobody can ring for them any more."""
     post = a_post(STOP_COPIES)
     smtp.slowness = SLOWNESS
-    ring_for_lanes(stack, 1, 2)
+    for lane in (1, 2):
+        ring(stack, "posting.tasks.deliver", lane)
     stack.start_worker()
     smtp.wait_for(BEFORE)
     assert Lane.objects.filter(leased_until__gt=Now()).count() == 2

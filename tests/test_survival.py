@@ -37,7 +37,7 @@ from tests.sending import (
     another_post,
     at_copy,
     go_on,
-    ring_for_lanes,
+    ring,
     survived,
     tell_of_doubts,
 )
@@ -100,8 +100,15 @@ def test_every_message_ten_times_and_side_by_side_does_everything_once(stack: St
     newcomers = [f"new{number}@shop.example" for number in range(10)]
     for newcomer in newcomers:
         requests.receive(promotions, addresses.parse(newcomer))
+
+    def ring_for_both() -> None:
+        for lane in (1, 2):
+            ring(stack, "posting.tasks.deliver", lane, times=10)
+
     smtp.slowness = 15 / COPIES  # Two lanes, four connections each: some seconds.
-    at_copy(smtp, COPIES // 3, lambda: ring_for_lanes(stack, *10 * (1, 2)))
+    at_copy(smtp, COPIES // 3, ring_for_both)
+    for task in ("posting.tasks.sweep", "subscriptions.tasks.take_requests"):
+        ring(stack, task, times=10)
     stack.start_worker("--include", "tests.tenfold", processes=6)
     wait_for(str(post.pk), Post.State.DONE)
     received = smtp.wait_for(COPIES + len(newcomers), seconds=60)
