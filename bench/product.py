@@ -20,7 +20,7 @@ from chamberlist import bell
 from chamberlist.clock import now
 from chamberlist.sealed import seal
 from posting.delivery import audience
-from posting.models import Delivery, Post, Sender
+from posting.models import Delivery, Pace, Post, Sender
 from posting.moderation import moderation
 from posting.submission import senders, submission
 from subscriptions import addresses
@@ -29,6 +29,7 @@ from subscriptions.models import MailingList, Subscription
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LANES = 2
+WIDEST = {"DELIVERY_RATE": "1000000", "COPIES_AN_HOUR": "10000000", "MEMBER_COPIES_A_DAY": "100"}
 TICKS = os.sysconf("SC_CLK_TCK")
 BODY = "Two loaves for the price of one, all week, at our shop in the High Street.\n\n" * 40  # About 10 KB a copy.
 COLUMNS = "mailing_list_id, handle, sealed_address, address_hash, domain_hash, state, confirmed_at"
@@ -56,7 +57,8 @@ def an_accepted_post(mailing_list: MailingList) -> Post:
     sender = Sender.objects.filter(name="Bloggs Ltd").first()
     if sender is None:
         sender, _ = senders.approve(addresses.parse("joe@bloggs.example"), name="Bloggs Ltd", lists=[], by="bench")
-        Sender.objects.update(posts_a_month=30_000)
+        Sender.objects.update(posts_a_day=30_000, posts_a_month=30_000)
+        Pace.objects.update_or_create(pk=1, defaults={"drawn": 10**9})  # An installation that need not start slowly.
     sender.lists.add(mailing_list)
     post = submission.write(sender, mailing_list, key=uuid.uuid4(), subject="Spring offers", body=BODY)
     problem = submission.submit(post, content_hash=post.content_hash)
@@ -111,7 +113,12 @@ class Worker:
     process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        given = {"SMTP_URL": f"smtp://127.0.0.1:{self.relay}/?tls=none", "DELIVERY_LANES": str(LANES), "LOG_LEVEL": "WARNING"}
+        given = {
+            "SMTP_URL": f"smtp://127.0.0.1:{self.relay}/?tls=none",
+            "DELIVERY_LANES": str(LANES),
+            "LOG_LEVEL": "WARNING",
+            **WIDEST,
+        }
         command = [sys.executable, "-m", "celery", "-A", "chamberlist", "worker", "-c", str(LANES + 2), "-l", "WARNING"]
         self.process = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle", "--pidfile", ""],

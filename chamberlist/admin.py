@@ -20,7 +20,7 @@ class HaltAdmin(VerbAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         row, _ = Halt.objects.get_or_create(pk=Halt.BY_PEOPLE)
         fence = Halt.objects.filter(pk=Halt.FENCE).first()
-        context = {**(extra_context or {}), "may": self.may(request), "fence": fence}
+        context = {**(extra_context or {}), "may": self.may(request), "fence": fence, "breaker": halt.BREAKER}
         return self.change_view(request, str(row.pk), extra_context=context)
 
     def halt(self, request: HttpRequest, row: Halt) -> str:
@@ -33,8 +33,7 @@ class HaltAdmin(VerbAdmin):
 
     def resume(self, request: HttpRequest, row: Halt) -> str:
         """Let it go on."""
-        halt.resume(by=request.user.get_username(), reason=request.POST.get("reason", ""))
-        return ""
+        return halt.resume(by=request.user.get_username(), reason=request.POST.get("reason", ""))
 
 
 @admin.register(Alert)

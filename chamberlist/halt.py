@@ -6,6 +6,8 @@ from chamberlist import audit
 from chamberlist.clock import Now
 from chamberlist.models import Halt
 
+BREAKER = "the breaker"  # Who halts by itself.
+
 
 def is_on() -> bool:
     """Whether sending is stopped, by whomever."""
@@ -13,16 +15,21 @@ def is_on() -> bool:
 
 
 @transaction.atomic
-def halt(*, by: str, reason: str) -> None:
-    """Stop all sending, from the next final dot on."""
+def halt(*, by: str, reason: str) -> bool:
+    """Stop all sending, from the next final dot on; False where it was stopped before."""
     row, _ = Halt.objects.get_or_create(pk=Halt.BY_PEOPLE)
-    Halt.objects.filter(pk=Halt.BY_PEOPLE, halted_at=None).update(halted_at=Now(), reason=reason[:200])
+    running = Halt.objects.filter(pk=Halt.BY_PEOPLE, halted_at=None)
+    is_first = running.update(halted_at=Now(), halted_by=by, reason=reason[:200]) > 0
     audit.record(by, "halt", row, reason=reason)
+    return is_first
 
 
 @transaction.atomic
-def resume(*, by: str, reason: str) -> None:
-    """Let sending go on; what expired meanwhile stays unsent."""
-    row, _ = Halt.objects.get_or_create(pk=Halt.BY_PEOPLE)
-    Halt.objects.filter(pk=Halt.BY_PEOPLE).update(halted_at=None, reason="")
+def resume(*, by: str, reason: str) -> str:
+    """Let sending go on; what expired meanwhile stays unsent. "" or why nothing was changed."""
+    row, _ = Halt.objects.select_for_update().get_or_create(pk=Halt.BY_PEOPLE)
+    if row.halted_by == BREAKER and not reason.strip():
+        return "The breaker stopped it. Look at what it says, and write why sending may go on: it is kept in the audit trail."
+    Halt.objects.filter(pk=Halt.BY_PEOPLE).update(halted_at=None, halted_by="", reason="", resumed_at=Now())
     audit.record(by, "resume", row, reason=reason)
+    return ""

@@ -81,7 +81,9 @@ class Halt(models.Model):
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     halted_at = models.DateTimeField(null=True, blank=True)
+    halted_by = models.CharField(max_length=150, blank=True, db_default="")
     reason = models.CharField(max_length=200, blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True, help_text="What went wrong before this trips the breaker no more.")
 
     class Meta:
         verbose_name_plural = "halt"

@@ -192,6 +192,7 @@ CELERY_BEAT_SCHEDULE = {
     "prune": {"task": "chamberlist.tasks.prune", "schedule": timedelta(hours=6)},
     "take requests": {"task": "subscriptions.tasks.take_requests", "schedule": 10.0, "options": {"expires": 10}},
     "sweep subscriptions": {"task": "subscriptions.tasks.sweep", "schedule": timedelta(minutes=10)},
+    "reckon": {"task": "posting.tasks.reckon", "schedule": 60.0, "options": {"expires": 60}},
     "sweep posts": {"task": "posting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "discard stale posts": {"task": "posting.tasks.discard_stale", "schedule": timedelta(hours=1)},
 }
@@ -218,6 +219,11 @@ SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps 
     "post_discarded": "posting.mails.post_discarded",
     "test_copy": "posting.mails.test_copy",
 }
+ASKING_MAILS = (
+    "confirmation",
+    "already",
+    "resume",
+)  # Anybody can cause these by typing an address: CONFIRMATIONS_AN_HOUR counts them.
 
 # What staff find on the first page of the admin, in this order.
 STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posting.notices.frozen", "chamberlist.notices.alerts"]
@@ -235,6 +241,7 @@ DOCTOR_CHECKS = [
     "chamberlist.doctor.armed",
     "chamberlist.doctor.sending",
     "posting.doctor.lanes",
+    "posting.doctor.speed",
     "posting.doctor.posts",
     "posting.doctor.waiting_copies",
     "posting.doctor.copies_in_doubt",
@@ -245,6 +252,12 @@ DOCTOR_CHECKS = [
 DELIVERY_LANES = whole_number("DELIVERY_LANES", 2, low=1, high=64)
 DELIVERY_CONNECTIONS = whole_number("DELIVERY_CONNECTIONS", 4, low=1, high=64)
 DELIVERY_GROUP = whole_number("DELIVERY_GROUP", 16, low=1, high=1000)
+
+# Caps. Each has a largest value, and none can be switched off.
+DELIVERY_RATE = whole_number("DELIVERY_RATE", 600, low=1, high=1_000_000)  # Copies a minute.
+COPIES_AN_HOUR = whole_number("COPIES_AN_HOUR", 30_000, low=1, high=10_000_000)
+MEMBER_COPIES_A_DAY = whole_number("MEMBER_COPIES_A_DAY", 5, low=1, high=100)
+CONFIRMATIONS_AN_HOUR = whole_number("CONFIRMATIONS_AN_HOUR", 1_000, low=1, high=100_000)
 
 # Signing in
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 
-from chamberlist import bell, halt
+from chamberlist import bell, halt, throttle
 from chamberlist.clock import Now
 from chamberlist.models import SYSTEM_MAIL_LIFETIME, Alert, SystemMail
 from chamberlist.redaction import redact
@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # Longer than the relay may take for one mail; then the mail is tried again.
 ALERTS_AN_HOUR = 10
+HOUR = timedelta(hours=1)
 ALERT = "alert"
 BATCH = 100
+ASKED = ("system mail", "asking")  # The counter of the mails that anybody can cause by typing an address.
 KEPT = timedelta(days=35)  # Confirmations are counted over 30 days.
 
 # RFC 3834 section 5, and Microsoft's form of it: no machine should answer these mails.
@@ -98,6 +100,7 @@ def send_due(*, alerts_only: bool = False) -> int:
     SystemMail.advance_many(_ended(SystemMail.State.QUEUED, "expires_at"), SystemMail.State.EXPIRED)
     SystemMail.advance_many(_ended(SystemMail.State.DEFERRED, "expires_at"), SystemMail.State.EXPIRED)
     if not _due(alerts_only or halt.is_on()).exists():
+        _tell_of_the_cap()
         return 0
     relay = get_connection()
     try:
@@ -123,12 +126,27 @@ def _send_round(relay: BaseEmailBackend, alerts_only: bool) -> int:
         mail = _claim(alerts_only or halt.is_on())
         if mail is None:
             break
+        if mail.purpose in settings.ASKING_MAILS:
+            throttle.hit(*ASKED, limit=settings.CONFIRMATIONS_AN_HOUR, per=HOUR)
         state, status = _hand_over(mail, relay)
         mail.advance(state, status=status[:200], next_attempt_at=Now() + _back_off(mail.attempts))
         if state == SystemMail.State.DEFERRED and not status[:1].isdigit():
             break  # Not an answer about this mail: it is about the relay or us, and true of the next one as well.
         sent += state == SystemMail.State.SENT
     return sent
+
+
+def _tell_of_the_cap() -> None:
+    if not SystemMail.objects.filter(state=SystemMail.State.QUEUED, purpose__in=settings.ASKING_MAILS).exists():
+        return
+    if throttle.is_over(*ASKED, limit=settings.CONFIRMATIONS_AN_HOUR, per=HOUR):
+        alert(
+            "confirmations an hour",
+            "The cap on confirmation mails is reached",
+            f"{settings.CONFIRMATIONS_AN_HOUR} confirmations have left in this hour, and the setting CONFIRMATIONS_AN_HOUR allows "
+            "no more. The others wait for the next hour, for a day at most. If no list is being imported now, somebody may be "
+            "typing strangers' addresses into the subscribe page.",
+        )
 
 
 def _ended(state: str, column: str) -> QuerySet[SystemMail, int]:
@@ -139,7 +157,11 @@ def _ended(state: str, column: str) -> QuerySet[SystemMail, int]:
 def _due(alerts_only: bool) -> QuerySet[SystemMail]:
     waiting = SystemMail.states_before(SystemMail.State.SENDING)
     due = SystemMail.objects.filter(state__in=waiting, next_attempt_at__lte=Now(), expires_at__gt=Now())
-    return due.filter(purpose=ALERT) if alerts_only else due
+    if alerts_only:
+        return due.filter(purpose=ALERT)
+    if throttle.is_over(*ASKED, limit=settings.CONFIRMATIONS_AN_HOUR, per=HOUR):
+        return due.exclude(purpose__in=settings.ASKING_MAILS)
+    return due
 
 
 @transaction.atomic

@@ -29,6 +29,12 @@ def hit(kind: str, key: str, *, limit: int, per: timedelta) -> bool:
     return hits <= limit
 
 
+def is_over(kind: str, key: str, *, limit: int, per: timedelta) -> bool:
+    """Whether so many were counted in this window that one more would be beyond ``limit``; counts nothing."""
+    current = ThrottleCounter.objects.filter(bucket=blind_index(f"throttle/{kind}", key), window__gt=Now() - per)
+    return current.filter(hits__gte=limit).exists()
+
+
 def forget(kind: str, key: str) -> None:
     """Start again at nothing: the attempt was a good one."""
     ThrottleCounter.objects.filter(bucket=blind_index(f"throttle/{kind}", key)).delete()

@@ -25,7 +25,7 @@ class SenderForm(forms.ModelForm[Sender]):
 
     class Meta:
         model = Sender
-        fields = ("name", "lists", "posts_a_month")
+        fields = ("name", "lists", "posts_a_day", "posts_a_month")
         widgets = {"lists": forms.CheckboxSelectMultiple}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +61,8 @@ class SenderAdmin(VerbAdmin):
         return self.may(request)
 
     def get_fields(self, request: HttpRequest, obj: Sender | None = None) -> tuple[str, ...]:
-        return ("name", "contact_address", "lists", "posts_a_month") if obj else ("name", "contact", "lists", "posts_a_month")
+        contact = "contact_address" if obj else "contact"
+        return ("name", contact, "lists", "posts_a_day", "posts_a_month")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> tuple[str, ...]:
         return ("contact_address",) if obj else ()
@@ -78,12 +79,14 @@ class SenderAdmin(VerbAdmin):
 
     def save_model(self, request: HttpRequest, obj: Sender, form: forms.ModelForm[Sender], change: bool) -> None:
         if change:
-            obj.save(update_fields=["name", "posts_a_month"])  # Never a password that was issued since the page was opened.
+            obj.save(
+                update_fields=["name", "posts_a_day", "posts_a_month"]
+            )  # Never a password that was issued since the page was opened.
             return
         contact = form.cleaned_data["contact"]
-        lists, posts_a_month = list(form.cleaned_data["lists"]), obj.posts_a_month
+        lists, limits = list(form.cleaned_data["lists"]), {"posts_a_day": obj.posts_a_day, "posts_a_month": obj.posts_a_month}
         sender, _ = senders.approve(contact, name=obj.name, lists=lists, by=request.user.get_username())
-        Sender.objects.filter(pk=sender.pk).update(posts_a_month=posts_a_month)
+        Sender.objects.filter(pk=sender.pk).update(**limits)
         obj.pk = sender.pk
         obj.refresh_from_db()
 

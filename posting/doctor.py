@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+from django.conf import settings
+
 from chamberlist.clock import Now
 from chamberlist.doctor import Finding
-from posting.models import Delivery, Lane, Post
+from posting.delivery.pace import per_second
+from posting.models import Delivery, Lane, Pace, Post
 
 State = Delivery.State
 LONG = timedelta(hours=1)
@@ -17,6 +20,17 @@ def lanes() -> Finding:
         numbers = ", ".join(str(lane.number) for lane in resting)
         return Finding("lanes", "warning", f"The relay refused us, and lane {numbers} rests: read the alert about it.")
     return Finding("lanes", "ok", "No lane has to rest.")
+
+
+def speed() -> Finding:
+    """How fast copies may leave now."""
+    pace = Pace.objects.filter(pk=1).first() or Pace()
+    now_a_minute = round(60 * per_second(pace))
+    if now_a_minute < settings.DELIVERY_RATE:
+        text = f"{now_a_minute} copies a minute for now: a new installation starts slowly, up to {settings.DELIVERY_RATE} a minute."
+    else:
+        text = f"Up to {now_a_minute} copies a minute."
+    return Finding("speed", "ok", text)
 
 
 def posts() -> Finding:

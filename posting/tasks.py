@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from chamberlist import bell
-from posting.delivery import dispatch
+from posting.delivery import breaker, dispatch
 from posting.delivery import sweep as sweeping
 from posting.moderation import moderation
 
@@ -22,6 +22,12 @@ def sweep() -> None:
     """Start what is due, repair what was lost, and wake the lanes that have work."""
     for lane in sweeping.sweep():
         bell.ring("posting.tasks.deliver", lane)
+
+
+@shared_task
+def reckon() -> None:
+    """Look whether the ledgers add up."""
+    breaker.reckon()
 
 
 @shared_task

@@ -13,6 +13,7 @@ from celery import current_app
 from django.utils import cache
 
 from chamberlist import fence
+from posting.delivery import pace
 from tests import workers
 from tests.skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.smtpserver import SmtpServer
@@ -56,6 +57,14 @@ def each_answer_in_a_second_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that no test compares two answers and finds them the same by chance: ``never_cache`` writes the time into a header."""
     seconds = itertools.count(int(time.time()))
     monkeypatch.setattr(cache, "time", mock.Mock(time=lambda: next(seconds)))
+
+
+@pytest.fixture(autouse=True)
+def open_caps(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """As wide as settings allow, and no slow start; what they are set to is asserted where that matters."""
+    monkeypatch.setattr(pace, "START", 10**6)
+    for name, value in workers.WIDEST.items():
+        setattr(settings, name, value)
 
 
 @pytest.fixture(autouse=True)

@@ -289,7 +289,7 @@ def test_the_same_refusal_of_three_copies_in_a_row_freezes_the_post(smtp: SmtpSe
     promotions = builders.a_list()
     builders.many_members(promotions, 20)
     post = builders.a_sending_post(builders.a_sender(promotions))
-    smtp.at_dot = lambda _: "554 5.7.1 looks like spam"
+    smtp.at_dot = lambda _: "554 5.6.0 looks like spam"
     run_lanes()
     found = counts(post)
     assert 3 <= found[State.FAILED] <= 3 + 2 * settings.DELIVERY_CONNECTIONS and sum(found.values()) == 20

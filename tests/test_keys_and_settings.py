@@ -75,6 +75,7 @@ def test_a_file_that_cannot_be_read_is_named_in_a_sentence(monkeypatch: pytest.M
         start(monkeypatch, SMTP_URL_FILE=str(tmp_path / "binary"))
 
 
+CAPS = ("DELIVERY_RATE", "COPIES_AN_HOUR", "MEMBER_COPIES_A_DAY", "CONFIRMATIONS_AN_HOUR")  # None can be switched off.
 ODD = [
     ("SECRET_KEY", "hunter2"),
     ("SECRET_KEY", "a" * 60),
@@ -109,6 +110,7 @@ ODD = [
     ("SMTP_URL", "smtp.chamber.example"),
     ("DELIVERY_LANES", "0"),
     ("DELIVERY_GROUP", "many"),
+    *((name, value) for name in CAPS for value in ("0", "-1", "10000001", "none")),
 ]
 
 

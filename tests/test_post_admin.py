@@ -265,7 +265,14 @@ def password_on(shown: str) -> str:
 
 def form(**changes: Any) -> dict[str, Any]:
     lists = [row.pk for row in MailingList.objects.all()]
-    return {"name": "Ann's Bakery", "contact": "Ann@Bakery.example", "lists": lists, "posts_a_month": 3, **changes}
+    return {
+        "name": "Ann's Bakery",
+        "contact": "Ann@Bakery.example",
+        "lists": lists,
+        "posts_a_day": 2,
+        "posts_a_month": 3,
+        **changes,
+    }
 
 
 def test_staff_add_a_sender_whose_password_is_shown_once_and_kept_nowhere(joe: Sender, ann: Client):
@@ -278,7 +285,7 @@ def test_staff_add_a_sender_whose_password_is_shown_once_and_kept_nowhere(joe: S
 
     sender = Sender.objects.get(name="Ann's Bakery")
     assert senders.authenticate("ann@bakery.example", password) == sender
-    assert (sender.posts_a_month, list(sender.lists.all())) == (3, [joe.lists.get()])
+    assert (sender.posts_a_day, sender.posts_a_month, list(sender.lists.all())) == (2, 3, [joe.lists.get()])
     assert AuditEntry.objects.filter(actor="ann", verb="approve", subject=f"sender {sender.pk}").count() == 1
     for url in (reverse("admin:posting_sender_change", args=[sender.pk]), "/admin/posting/sender/", "/admin/"):
         assert password not in ann.get(url).content.decode()

@@ -16,7 +16,9 @@ from django.db import connection
 
 from chamberlist import fence
 from chamberlist.embedded import valkey
+from posting.models import Pace
 
+WIDEST = {"DELIVERY_RATE": 1_000_000, "COPIES_AN_HOUR": 10_000_000, "MEMBER_COPIES_A_DAY": 100}
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -93,6 +95,7 @@ def environment(broker: str) -> dict[str, str]:
         "REDIS_URL": broker,
         "SMTP_URL": f"smtp://{relay.host}:{relay.port}/?tls={relay.tls}",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **{name: str(value) for name, value in WIDEST.items()},
     }
 
 
@@ -100,8 +103,14 @@ def environment(broker: str) -> dict[str, str]:
 def stack(folder: Path) -> Iterator[Stack]:
     """A broker of the test's own, at the relay that the test's settings name."""
     fence.arm(by="a test")
+    an_old_installation()
     with valkey.Server(folder) as broker, Stack(broker, folder, environment(broker.url)) as started:
         yield started
+
+
+def an_old_installation() -> None:
+    """One that has sent so much that it need not start slowly."""
+    Pace.objects.update_or_create(pk=1, defaults={"drawn": 10**9})
 
 
 NOBODY = "redis://127.0.0.1:1/0"  # A broker that is not there: a lane at work needs none.
@@ -112,6 +121,7 @@ def lane_runner(*point: str, **changes: str) -> Iterator[subprocess.Popen[bytes]
     """A lane in a process of its own (``tests.lanerunner``)."""
     if not fence.is_armed():  # Tables are emptied between tests.
         fence.arm(by="a test")
+        an_old_installation()
     command = [sys.executable, "-m", "tests.lanerunner", *point]
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment(NOBODY) | changes, start_new_session=True) as process:
         try:

@@ -1,7 +1,8 @@
 """Closing: copies that may leave no longer, and posts that have ended."""
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Concat, Left
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
@@ -58,4 +59,5 @@ def tell_of_doubts(number: int) -> None:
 def _end(copies: QuerySet[Delivery], state: str, why: str) -> None:
     """Rows that somebody else has in hand are left to them, so that two sweeps never wait for each other."""
     free = copies.select_for_update(of=("self",), skip_locked=True).values("pk")
-    Delivery.advance_many(free, state, where=Q(state__in=Delivery.WAITING), status=why, ended_at=Now())
+    before = Case(When(status="", then=Value(why)), default=Left(Concat(Value(f"{why}; before: "), "status"), 200))
+    Delivery.advance_many(free, state, where=Q(state__in=Delivery.WAITING), status=before, ended_at=Now())

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from chamberlist import fence, systemmail
-from posting.delivery import closing, copies, gate, lanes, ledger, waking
+from posting.delivery import breaker, closing, copies, gate, lanes, ledger, waking
 from posting.delivery.copies import Compiled
 from posting.delivery.lanes import LEASE, Hold
 from posting.delivery.ledger import Marked, Outcome, State
+from posting.delivery.pace import Ration
 from posting.delivery.replies import Verdict
 from posting.delivery.session import DOT_TIMEOUT
 from posting.delivery.turns import Turns
@@ -71,7 +72,7 @@ class Shift:
 
     def __init__(self, hold: Hold, wire: Wire) -> None:
         self.hold, self.wire = hold, wire
-        self.turns = Turns()
+        self.turns, self.ration = Turns(), Ration()
         self.in_hand: dict[int, Marked] = {}
         self.wanted: frozenset[int] = frozenset()
         self.asked_at = 0.0
@@ -80,6 +81,8 @@ class Shift:
         self.problems: dict[int, str] = {}
         self.compiled: dict[int, Compiled | None] = {}
         self.refusals: dict[int, tuple[str, int]] = {}
+        self.suspects: set[int] = set()  # Posts of which a copy was refused since the breaker looked.
+        self.faults: list[str] = []
         self.is_ours = True
         self.is_idle = False
         self.silent_since: float | None = time.monotonic()  # Until a session with the relay is open.
@@ -93,9 +96,9 @@ class Shift:
             takes_more = self.takes_more(until)
             if not self.in_hand and not self.unrecorded and (self.is_idle or not takes_more):
                 break
-            has_room = takes_more and self.wire.is_open and len(self.in_hand) <= group
-            self.wait(group, seconds=0.0 if has_room and not self.is_idle else ASK_AGAIN)
-            self.turn(limit=group if has_room else 0)
+            limit = self.room(group) if takes_more else 0
+            self.wait(group, seconds=0.0 if limit and not self.is_idle else ASK_AGAIN)
+            self.turn(limit=limit)
             self.mind()
         trouble = self.wire.trouble or ("it does not answer" if self.is_silent() else "")
         if trouble:
@@ -103,6 +106,16 @@ class Shift:
             return False
         lanes.works(self.hold)
         return self.is_ours and not self.is_idle
+
+    def room(self, group: int) -> int:
+        """How many copies may be marked now: by what is in hand already, and by the pace."""
+        if not self.wire.is_open or len(self.in_hand) > group:
+            return 0
+        try:
+            return self.ration.for_a(group)
+        except FROM_THE_LEDGER as error:
+            self.mend(error)
+            return 0
 
     def wait(self, group: int, *, seconds: float) -> None:
         """Judge what has ended. Two groups are marked at most: while one is handed over, the next is already durable."""
@@ -130,7 +143,9 @@ class Shift:
             doubts = sum(outcome.state == State.IN_DOUBT for outcome in self.unrecorded)
             self.unrecorded = []
             self.is_idle = bool(limit) and not marked
+            self.ration.left -= len(marked)
             self.freeze()
+            self.suspect()
             if doubts:
                 closing.tell_of_doubts(doubts)
             self.push(marked, asked_at)
@@ -223,6 +238,9 @@ class Shift:
 
     def judge(self, answer: Answer) -> None:
         """What a verdict means for the copy, and for its post."""
+        if answer.delivery_id not in self.in_hand:
+            self.faults.append(f"A copy of post {answer.post_id} ended twice.")
+            return
         marked, verdict = self.in_hand.pop(answer.delivery_id), answer.verdict
         state: str
         if verdict.reply is None:
@@ -232,6 +250,8 @@ class Shift:
             state, status, text = meaning(verdict), verdict.reply.status, f"{verdict.reply.code} {verdict.reply.text}"
             spent = True
         self.unrecorded.append(Outcome(marked.id, state, status, text, spent=spent, attempts=marked.attempts))
+        if state == State.FAILED:
+            self.suspects.add(marked.post_id)
         if verdict.problem:
             self.problems[marked.post_id] = verdict.problem
         if verdict.is_sent:
@@ -255,6 +275,15 @@ class Shift:
         if self.problems:
             self.problems = {}
             self.ask()
+
+    def suspect(self) -> None:
+        """Where copies were refused, the breaker looks whether there are too many. What it stops, ``ask`` learns."""
+        for post_id in self.suspects:
+            breaker.look(post_id)
+        for fault in self.faults:
+            breaker.trip(fault)
+        self.suspects.clear()
+        self.faults.clear()
 
 
 def is_lost(error: Exception) -> bool:

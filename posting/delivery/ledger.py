@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Q
 
@@ -18,7 +19,7 @@ from chamberlist.clock import Now
 from chamberlist.sealed import Unreadable, unseal
 from posting.delivery import statements
 from posting.delivery.lanes import MARGIN, Hold
-from posting.delivery.statements import OPEN_POSTS, RECORD, STILL_WANTED
+from posting.delivery.statements import OPEN_POSTS, RECENT_POSTS, RECORD, STILL_WANTED
 from posting.models import Delivery, DeliveryEvent, Post
 from subscriptions.models import Subscription
 
@@ -28,6 +29,7 @@ State = Delivery.State
 LOST = "the worker ended before the answer was read"
 LEFT = "the member left or paused"
 UNWANTED = "not to be mailed"
+ENOUGH = "this member had as many messages within a day as they may"
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
 
 
@@ -69,18 +71,26 @@ def open_posts() -> list[int]:
     return [number for (number,) in OPEN_POSTS.rows({})]
 
 
+def recent_posts() -> list[int]:
+    """The posts of which members may have got copies within the last day."""
+    return [number for (number,) in RECENT_POSTS.rows({})]
+
+
 def is_anything_due() -> bool:
     """Whether a lane would find a copy to hand over now."""
     return bool(open_posts())
 
 
 @transaction.atomic(savepoint=False)
-def claim(hold: Hold, post_id: int, *, limit: int, after: tuple[datetime, int] = BEGINNING) -> Claim:
+def claim(hold: Hold, post_id: int, *, limit: int, after: tuple[datetime, int] = BEGINNING, recent: Sequence[int] = ()) -> Claim:
     """Mark up to ``limit`` due copies of a post as being handed over by this lane; who must not get one is settled in passing.
 
-    The commit is durable; nothing of a marked copy leaves before it.
+    The commit is durable; nothing of a marked copy leaves before it. Who was sent MEMBER_COPIES_A_DAY copies of the ``recent``
+    posts within a day waits for an hour.
     """
-    values = {"post": post_id, "after": after[0], "after_id": after[1], "left": LEFT, "unwanted": UNWANTED, "margin": timedelta()}
+    words = {"left": LEFT, "unwanted": UNWANTED, "enough": ENOUGH}
+    caps = {"recent": list(recent), "cap": settings.MEMBER_COPIES_A_DAY}
+    values = {"post": post_id, "after": after[0], "after_id": after[1], "margin": timedelta(), **caps, **words}
     rows = sorted(statements.claim(limit).rows({**values, **_ours(hold)}))
     marked = [
         Marked(number, post_id, handle, member, _opened(sealed, member), attempts)

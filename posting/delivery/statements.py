@@ -31,6 +31,15 @@ ADDRESS_IS_SUPPRESSED = """
     EXISTS (SELECT FROM subscriptions_suppression x WHERE x.address_hash = d.address_hash
             AND (x.mailing_list_id = p.mailing_list_id OR x.mailing_list_id IS NULL))
 """
+# So many copies of other posts within a day that this one waits. ``recent`` are those posts; mostly there are too few to ask.
+MEMBER_HAD_ENOUGH = """
+    cardinality(%(recent)s) >= %(cap)s AND %(cap)s <= (
+        SELECT count(*) FROM subscriptions_subscription m JOIN posting_delivery o ON o.subscription_id = m.id
+        WHERE m.address_hash = d.address_hash AND o.post_id = ANY(%(recent)s) AND o.post_id <> d.post_id
+          AND o.state IN ('sending', 'sent', 'delivered', 'in_doubt', 'bounced', 'complained')
+          AND (o.ended_at IS NULL OR o.ended_at > clock_timestamp() - interval '1 day')
+    )
+"""
 
 LANE = {"lane": "smallint", "token": "bigint"}
 
@@ -47,13 +56,25 @@ OPEN_POSTS = Statement(
     {},
 )
 
+# Whose copies may have reached a member within a day; a post lives for 72 hours at most.
+RECENT_POSTS = Statement(
+    "recent_posts",
+    """
+    SELECT p.id FROM posting_post p
+    WHERE p.audience > 0 AND p.accepted_at > clock_timestamp() - interval '4 days'
+      AND (p.ended_at IS NULL OR p.ended_at > clock_timestamp() - interval '1 day')
+    """,
+    {},
+)
+
 # Each row that is due gets its fate in the one pass that reads it. The index bounds the read by ``statement_timestamp()``: it would
 # not by ``clock_timestamp()``, which may change while it reads.
 CLAIM = f"""
     WITH due AS (
-        SELECT d.id, CASE
+        SELECT d.id, d.next_attempt_at, CASE
                 WHEN s.id IS NULL OR NOT ({MEMBER_IS_SUBSCRIBED}) THEN 'cancelled'
                 WHEN {ADDRESS_IS_SUPPRESSED} THEN 'suppressed'
+                WHEN {MEMBER_HAD_ENOUGH} THEN d.state
                 ELSE 'sending'
             END AS fate, s.handle, s.sealed_address
         FROM posting_delivery d
@@ -71,19 +92,22 @@ CLAIM = f"""
         lane_id = CASE due.fate WHEN 'sending' THEN %(lane)s ELSE d.lane_id END,
         lane_token = CASE due.fate WHEN 'sending' THEN %(token)s ELSE d.lane_token END,
         attempts = d.attempts + CASE due.fate WHEN 'sending' THEN 1 ELSE 0 END,
-        status = CASE due.fate WHEN 'sending' THEN d.status WHEN 'cancelled' THEN %(left)s ELSE %(unwanted)s END,
-        ended_at = CASE due.fate WHEN 'sending' THEN NULL ELSE clock_timestamp() END
+        status = CASE due.fate WHEN 'sending' THEN d.status WHEN 'cancelled' THEN %(left)s WHEN 'suppressed' THEN %(unwanted)s
+            ELSE %(enough)s END,
+        next_attempt_at = d.next_attempt_at + CASE WHEN due.fate = d.state THEN interval '1 hour' ELSE interval '0' END,
+        ended_at = CASE WHEN due.fate IN ('cancelled', 'suppressed') THEN clock_timestamp() END
     FROM due
     WHERE d.id = due.id
-    RETURNING d.next_attempt_at, d.id, due.fate, d.handle, d.attempts, due.handle, due.sealed_address
+    RETURNING due.next_attempt_at, d.id, due.fate, d.handle, d.attempts, due.handle, due.sealed_address
 """
 
 
 @cache
 def claim(limit: int) -> Statement:
     """The marking of up to ``limit`` copies. The number stands in the text: a plan for any number would sort the whole post."""
-    takes = {"post": "bigint", "after": "timestamptz", "after_id": "bigint", "left": "text", "unwanted": "text"}
-    return Statement(f"claim_{int(limit)}", CLAIM.format(limit=int(limit)), LANE | takes | {"margin": "interval"})
+    takes = {"post": "bigint", "after": "timestamptz", "after_id": "bigint", "recent": "bigint[]", "cap": "integer"}
+    words = {"left": "text", "unwanted": "text", "enough": "text"}
+    return Statement(f"claim_{int(limit)}", CLAIM.format(limit=int(limit)), LANE | takes | words | {"margin": "interval"})
 
 
 STILL_WANTED = Statement(

@@ -19,6 +19,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.posts: deque[int] = deque()
+        self.recent: list[int] = []
         self.read_to: dict[int, tuple[datetime, int]] = {}
         self.looked_at = 0.0
 
@@ -45,12 +46,14 @@ class Turns:
             return
         found = ledger.open_posts()
         known = [post_id for post_id in self.posts if post_id in found]
+        self.recent = ledger.recent_posts()
         self.posts = deque([*known, *(post_id for post_id in found if post_id not in known)])
         self.looked_at = time.monotonic()
 
     def _from(self, hold: Hold, post_id: int, limit: int) -> list[Marked]:
         while True:
-            claim = ledger.claim(hold, post_id, limit=limit, after=self.read_to.get(post_id, BEGINNING))
+            after = self.read_to.get(post_id, BEGINNING)
+            claim = ledger.claim(hold, post_id, limit=limit, after=after, recent=self.recent)
             if claim.last is None:
                 self.read_to.pop(post_id, None)
                 return []

@@ -93,6 +93,8 @@ class Delivery(Stateful):
                 fields=["post", "next_attempt_at", "id"], condition=Q(state__in=("queued", "deferred")), name="delivery_turn"
             ),
             models.Index(fields=["lane"], condition=Q(state="sending"), name="delivery_marked"),
+            # What the breaker counts.
+            models.Index(fields=["post", "ended_at"], condition=Q(state__in=("failed", "bounced")), name="delivery_refused"),
         )
 
     def __str__(self) -> str:

@@ -19,6 +19,9 @@ class Sender(models.Model):
     password = models.CharField(max_length=200, blank=True, editable=False, help_text="Argon2; empty until one is issued.")
     password_issued_at = models.DateTimeField(null=True, editable=False)
     lists = models.ManyToManyField(MailingList, blank=True, related_name="senders")
+    posts_a_day = models.PositiveSmallIntegerField(
+        default=3, db_default=3, help_text="How many posts this sender may submit in 24 hours."
+    )
     posts_a_month = models.PositiveSmallIntegerField(default=8, help_text="How many posts this sender may submit in 30 days.")
     revoked_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -47,7 +47,9 @@ def submit(post: Post, *, content_hash: str) -> str:
         return "The text has changed since this page was opened. Please look at it again."
     if not post.sender.lists.filter(pk=post.mailing_list_id).exists():
         return "You may not post to this list; please ask the Chamber."
-    if _submitted_this_month(post.sender) >= post.sender.posts_a_month:
+    if _submitted_within(timedelta(days=1), post.sender) >= post.sender.posts_a_day:
+        return f"Your limit for a day is {post.sender.posts_a_day}, and you have submitted as many: submit it tomorrow."
+    if _submitted_within(timedelta(days=30), post.sender) >= post.sender.posts_a_month:
         return f"Your limit is {post.sender.posts_a_month} messages in 30 days, and you have submitted as many."
     reasons = rules.reasons(post)
     post.advance(State.HELD, reasons=reasons, submitted_at=Now())
@@ -70,5 +72,5 @@ def send_test_copy(post: Post) -> None:
     systemmail.queue("test_copy", post.pk)
 
 
-def _submitted_this_month(sender: Sender) -> int:
-    return sender.posts.filter(submitted_at__gt=Now() - timedelta(days=30)).count()
+def _submitted_within(time: timedelta, sender: Sender) -> int:
+    return sender.posts.filter(submitted_at__gt=Now() - time).count()

@@ -25,7 +25,7 @@ def build() -> None:
     fairs = builders.a_list("fairs", name="Fairs and markets", description="Where our members sell.", undo_seconds=3600)
     busy = builders.a_sender(fairs, address="jo@fair.example", name="Fair & Square Ltd")
     idle = builders.a_sender(fairs, address="new@fair.example", name="Newcomer & Daughters")
-    Sender.objects.filter(pk=busy.pk).update(posts_a_month=50)
+    Sender.objects.filter(pk=busy.pk).update(posts_a_day=50, posts_a_month=50)
     busy.refresh_from_db()
     paths = {f"sender_{name}": builders.PASSWORDS[sender.pk] for name, sender in (("busy", busy), ("idle", idle))}
     paths |= {name: reverse("sender_post", args=[post.pk]) for name, post in posts(busy, fairs).items()}

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
+from posting.models import Pace
 from posting.submission import senders
 from subscriptions import addresses, importing
 from subscriptions.models import MailingList
@@ -106,6 +107,7 @@ class Command(BaseCommand):
         )
         if not is_new:
             return
+        Pace.objects.update_or_create(pk=1, defaults={"drawn": 10**6})  # As if it had sent for long: a new one starts slowly.
         people = [addresses.parse(f"{NAMES[n % len(NAMES)]}@{TRADES[n // len(NAMES)]}.example") for n in range(MEMBERS)]
         importing.with_evidence(mailing_list, importing.Rows(people, 0, []), evidence="invented for the demo")
         for address, name in SENDERS:

@@ -1,0 +1,93 @@
+"""The breaker: when the figures say that something is wrong, all sending stops until a person has looked.
+
+It halts as a person does (``chamberlist.halt``); what went wrong before a person resumed does not count again.
+"""
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from chamberlist import halt, systemmail
+from chamberlist.models import Halt
+from posting.models import Delivery, Post
+
+State = Delivery.State
+
+FIRST = 50  # Copies of a post that are looked at...
+REFUSED = 5  # ...and how many of them may be refused or come back for good: a tenth.
+DISTRUSTED = 3  # Refusals of a post's copies for policy or reputation (5.7.x, RFC 3463 section 3.8): one may be a member's affair.
+ENDED_BY_A_SERVER = (State.SENT, State.DELIVERED, State.FAILED, State.BOUNCED, State.COMPLAINED)
+OUR_OWN_INABILITY = Q(status__startswith="5.6.7")  # An address that cannot be written says nothing about the list.
+
+# A server's late reply to a dot is waited for ten minutes (RFC 5321 section 4.5.3.2.6).
+BROKEN = """
+    SELECT p.id, count(d.id) - p.audience,
+        count(*) FILTER (WHERE d.state = 'sent' AND d.ended_at > p.expires_at + interval '11 minutes'),
+        count(*) FILTER (WHERE d.state = 'sending' AND d.lane_token > l.token)
+    FROM posting_post p LEFT JOIN posting_delivery d ON d.post_id = p.id LEFT JOIN posting_lane l ON l.number = d.lane_id
+    WHERE p.audience IS NOT NULL AND (p.ended_at IS NULL OR p.ended_at > clock_timestamp() - interval '5 minutes')
+    GROUP BY p.id
+"""
+
+
+def look(post_id: int) -> None:
+    """After copies of a post were refused or came back: stop everything where there are too many."""
+    problem = _distrusted(post_id) or _too_many_refused(post_id)
+    if problem:
+        trip(problem)
+
+
+def reckon() -> None:
+    """Whether the ledger of each post under way adds up: a copy for each of its audience, none late, none marked by nobody."""
+    with connection.cursor() as cursor:
+        cursor.execute(BROKEN)
+        rows = cursor.fetchall()
+    for post_id, surplus, late, unowned in rows:
+        if surplus:
+            trip(f"The ledger of post {post_id} has {abs(surplus)} copies {'more' if surplus > 0 else 'fewer'} than its audience.")
+        elif late:
+            trip(f"{late} copies of post {post_id} left after its expiry.")
+        elif unowned:
+            trip(f"{unowned} copies of post {post_id} are marked by a lane that never was.")
+
+
+@transaction.atomic
+def trip(reason: str) -> None:
+    """Stop all sending, and tell staff once; nothing where it is stopped already."""
+    if not halt.halt(by=halt.BREAKER, reason=reason):
+        return
+    since = Halt.objects.get(pk=Halt.BY_PEOPLE).halted_at
+    systemmail.alert(
+        f"breaker/{since:%Y%m%dT%H%M%S}",
+        "Sending has stopped by itself",
+        f"{reason} Nothing is lost: copies wait until somebody has looked and lets sending go on, with a reason, on the page "
+        "“Stop all sending” or by `manage.py resume`. Posts still expire meanwhile.",
+    )
+
+
+def _distrusted(post_id: int) -> str:
+    number = _refused(post_id).filter(status__startswith="5.7.").count()
+    if number < DISTRUSTED:
+        return ""
+    return f"{number} copies of post {post_id} were refused for policy or reputation (5.7.x)."
+
+
+def _too_many_refused(post_id: int) -> str:
+    if Post.objects.filter(pk=post_id, state=Post.State.FROZEN).exists():
+        return ""  # It does no more harm, and somebody looks at it already.
+    refused = _refused(post_id).exclude(OUR_OWN_INABILITY).order_by("ended_at").values_list("ended_at", flat=True)
+    one_too_many = refused[REFUSED : REFUSED + 1]
+    if not one_too_many:
+        return ""
+    by_then = Delivery.objects.filter(_since_resumed(), post=post_id, state__in=ENDED_BY_A_SERVER, ended_at__lte=one_too_many[0])
+    if by_then[: FIRST + 1].count() > FIRST:
+        return ""
+    return f"More than {REFUSED} of the first {FIRST} copies of post {post_id} were refused or came back."
+
+
+def _refused(post_id: int) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(_since_resumed(), post=post_id, state__in=(State.FAILED, State.BOUNCED))
+
+
+def _since_resumed() -> Q:
+    resumed_at = Halt.objects.filter(pk=Halt.BY_PEOPLE).values_list("resumed_at", flat=True).first()
+    return Q(ended_at__gt=resumed_at) if resumed_at else Q()
