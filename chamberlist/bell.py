@@ -7,6 +7,8 @@ from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+FORGOTTEN = 60  # Seconds after which a ring that no worker heard is worth nothing: the sweep rings every five.
+
 log = logging.getLogger(__name__)
 
 
@@ -17,6 +19,6 @@ def ring(task: str, *ids: int, delay: float = 0) -> None:
 
 def _send(task: str, ids: tuple[int, ...], delay: float) -> None:
     try:
-        current_app.send_task(task, args=ids, countdown=delay or None, retry=False)
+        current_app.send_task(task, args=ids, countdown=delay or None, expires=delay + FORGOTTEN, retry=False)
     except OperationalError:
         log.warning("The broker does not answer; the sweep will find what %s was to do.", task)

@@ -10,6 +10,7 @@ What does not fit closes the fence: a row beside that of the halt, which every c
 import fcntl
 import hashlib
 import logging
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -191,6 +192,10 @@ def _read(fence_id: uuid.UUID) -> int | None:
 
 
 def _write(fence_id: uuid.UUID, counter: int) -> None:
+    """On disk before it replaces the last one: after a power cut there is the one or the other, never an empty file."""
     draft = _folder() / f"{fence_id}.new"
-    draft.write_text(f"{counter}\n")
+    with draft.open("w") as file:
+        file.write(f"{counter}\n")
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(_folder() / str(fence_id))

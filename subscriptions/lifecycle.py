@@ -205,4 +205,6 @@ def _open_question() -> Q:
 
 
 def _locked(wanted: Q) -> Subscription | None:
-    return Subscription.objects.select_for_update(of=("self",)).select_related("mailing_list").filter(wanted).first()
+    # Not the lock of a deletion: it would wait for each post that is being expanded, whose copies point to this row.
+    locked = Subscription.objects.select_for_update(of=("self",), no_key=True)
+    return locked.select_related("mailing_list").filter(wanted).first()

@@ -285,7 +285,7 @@ GUARDS = (
     ),
     Guard(
         "P6 the same refusal three times in a row stops the post",
-        "posting/delivery/dispatch.py",
+        "posting/delivery/judging.py",
         "if times >= SAME_REFUSALS:",
         "if False:",
         "tests/test_dispatch.py",

@@ -17,6 +17,7 @@ django.setup()
 from posting.delivery import copies, dispatch, lanes, ledger  # noqa: E402 (models need the setup)
 from posting.delivery.channel import Channel  # noqa: E402
 from posting.delivery.dispatch import Shift  # noqa: E402
+from posting.delivery.judging import Judge  # noqa: E402
 from posting.delivery.session import DOT, Session  # noqa: E402
 from posting.delivery.wire import SmtpWire  # noqa: E402
 
@@ -49,7 +50,7 @@ POINTS: dict[str, tuple[Any, str, str, Which, str]] = {
     "after the dot": (Channel, "write", "after", has_dot, "copy"),
     "a reply read": (Session, "_judge_dot", "before", bool, "copy"),
     "a verdict told": (SmtpWire, "ended", "after", bool, "copy"),
-    "a verdict judged": (Shift, "judge", "after", bool, "copy"),
+    "a verdict judged": (Judge, "outcome", "after", bool, "copy"),
     "replies not committed": (ledger, "record", "after", has_outcomes, "group"),
     "replies committed": (Shift, "freeze", "before", bool, "group"),
     "asking again": (Shift, "ask", "before", bool, "moment"),

@@ -14,7 +14,7 @@ from chamberlist import halt
 from chamberlist.clock import Now
 from chamberlist.models import Alert
 from chamberlist.relay import Relay
-from posting.delivery import copies, dispatch, lanes, ledger
+from posting.delivery import closing, copies, dispatch, lanes, ledger
 from posting.delivery.wire import SmtpWire
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
@@ -408,3 +408,85 @@ def test_one_copy_that_the_relay_hangs_up_on_does_not_hold_up_the_others(smtp: S
         run_lanes()
         Lane.objects.update(rests_until=None)
     assert counts(post) == {State.SENT: 2, State.QUEUED: 1}
+
+
+def test_a_post_that_a_person_lets_go_on_goes_on_in_the_same_turn_of_its_lane(smtp: SmtpServer, post: Post, monkeypatch):
+    """And costs no round after round of marking and putting back meanwhile."""
+    Post.objects.filter(pk=post.pk).update(accepted_hash="x" * 64)
+    other = builders.a_sending_post(post.sender)
+    smtp.slowness = 0.1
+    turns: list[int] = []
+    freeze = closing.freeze
+
+    def freeze_and_thaw(post_id: int, reason: str) -> None:
+        freeze(post_id, reason)
+        Post.objects.filter(pk=post_id).update(accepted_hash=post.content_hash)
+        assert moderation.thaw(Post.objects.get(pk=post_id), by="mary", reason="read it again") == ""
+
+    class Counted(dispatch.Shift):
+        def turn(self, *, limit: int) -> None:
+            turns.append(limit)
+            super().turn(limit=limit)
+
+    monkeypatch.setattr(closing, "freeze", freeze_and_thaw)
+    monkeypatch.setattr(dispatch, "Shift", Counted)
+    run_lanes()
+    assert counts(post) == counts(other) == {State.SENT: 3}
+    assert len(turns) < 100
+
+
+def test_a_ledger_that_can_only_be_read_for_a_while_costs_no_answer(smtp: SmtpServer, settings):
+    """As after a failover: what is on its way is waited for, and what was answered is written down once it can be."""
+    settings.DELIVERY_CONNECTIONS, settings.DELIVERY_GROUP = 2, 8
+    promotions = builders.a_list()
+    builders.many_members(promotions, 40)
+    post = builders.a_sending_post(builders.a_sender(promotions))
+    smtp.slowness = 0.01
+    name = connection.settings_dict["NAME"]
+    others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = '{name}'"  # noqa: S608
+    once = threading.Lock()
+
+    def from_outside(*statements: str) -> None:
+        def run() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SET default_transaction_read_only = off")
+                for statement in statements:
+                    cursor.execute(statement)
+            connection.close()
+
+        other = threading.Thread(target=run)
+        other.start()
+        other.join()
+
+    def only_read(_: str) -> None:
+        if len(smtp.received) >= 20 and once.acquire(blocking=False):
+            from_outside(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on', others)
+            again = [f'ALTER DATABASE "{name}" RESET default_transaction_read_only', others]
+            threading.Timer(2, from_outside, again).start()
+
+    smtp.at_dot = only_read
+    run_lanes()
+    assert counts(post) == {State.SENT: 40}
+    assert len(smtp.received) == 40
+
+
+def test_after_a_fault_of_ours_nothing_leaves_and_what_is_known_is_written_down(smtp: SmtpServer, settings, monkeypatch):
+    settings.DELIVERY_CONNECTIONS, settings.DELIVERY_GROUP = 2, 8
+    promotions = builders.a_list()
+    builders.many_members(promotions, 40)
+    post = builders.a_sending_post(builders.a_sender(promotions))
+    smtp.slowness = 0.01
+
+    once = threading.Lock()
+
+    def fault(self: dispatch.Shift) -> None:
+        if len(smtp.received) >= 20 and once.acquire(blocking=False):
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(dispatch.Shift, "keep", fault)
+    monkeypatch.setattr(dispatch, "ASK_AGAIN", 0.05)
+    with pytest.raises(ZeroDivisionError):
+        run_lanes()
+    found = counts(post)
+    assert found[State.SENT] == len(smtp.received) < 40
+    assert set(found) == {State.SENT, State.QUEUED}

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -222,6 +223,58 @@ def is_promoted() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT NOT pg_is_in_recovery()")
         return bool(cursor.fetchone()[0])
+
+
+def test_a_standby_that_lags_takes_over_in_mid_send(smtp: SmtpServer, armed: None, settings: Any):
+    """Its last commits are missing: copies that have left wait there again. The fence is asked before anything else is sent."""
+    settings.DELIVERY_CONNECTIONS, settings.DELIVERY_GROUP = 2, 8
+    post = a_post(60)
+    smtp.slowness = 0.005
+    assert fence.is_open(), "a moment ago: it need not be looked at for ten seconds"
+    once = threading.Lock()
+
+    def fail_over(_: str) -> None:
+        if len(smtp.received) >= 30 and once.acquire(blocking=False):
+            other = threading.Thread(target=takes_over)
+            other.start()
+            other.join()
+
+    def takes_over() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        last = post.deliveries.filter(state__in=("sent", "sending")).order_by("-pk").values("pk")[:32]
+        Delivery.objects.filter(pk__in=list(last.values_list("pk", flat=True))).update(
+            state="queued", attempts=0, lane=None, lane_token=None, ended_at=None
+        )
+        Fence.objects.update(timeline=-1)
+        connection.close()
+
+    smtp.at_dot = fail_over
+    dispatch.run_lane(1, seconds=60)
+    assert fence.PROMOTED in why_closed()
+    recipients = [mail.recipients[0] for mail in smtp.received]
+    assert len(set(recipients)) == len(recipients), "nobody got it twice"
+
+
+def test_a_counter_is_on_disk_before_it_is_the_counter(armed: None, place: Path, monkeypatch: pytest.MonkeyPatch):
+    """An empty file after a power cut would close the fence for nothing."""
+    order: list[str] = []
+    as_ever = Path.replace
+
+    def sync(number: int) -> None:
+        order.append(Path(f"/proc/self/fd/{number}").readlink().suffix)
+
+    def replace(draft: Path, place: Path) -> Path:
+        order.append("replaced")
+        return as_ever(draft, place)
+
+    monkeypatch.setattr("chamberlist.fence.os.fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    assert fence.check()
+    assert order == [".new", "replaced"]
 
 
 def test_the_database_of_a_former_arming_sends_nothing(smtp: SmtpServer, server: postgres.Server, tmp_path: Path):

@@ -1,10 +1,12 @@
 """The ledger, its lanes and its repair: what is marked, what is refused, what is found again."""
 
+import threading
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from chamberlist import halt
 from posting import tasks
@@ -15,7 +17,7 @@ from posting.delivery.turns import Turns
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
 from subscriptions import lifecycle
-from subscriptions.models import Suppression
+from subscriptions.models import Subscription, Suppression
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -355,3 +357,75 @@ def accept(post: Post) -> None:
 def queue_again(copy: Marked) -> None:
     """As a named person decides."""
     Delivery.objects.filter(pk=copy.id).update(state=State.QUEUED)
+
+
+def test_copies_that_a_person_has_sent_again_keep_their_post_open(post: Post, hold: Hold, monkeypatch: pytest.MonkeyPatch):
+    """The sweep has just found nothing open in it."""
+    marked = ledger.claim(hold, post.pk, limit=10).marked
+    ledger.record(hold, [Outcome(copy.id, State.IN_DOUBT) for copy in marked])
+    close = closing._close
+
+    def with_somebody_quicker(post_id: int) -> None:
+        assert moderation.resend_doubts(Post.objects.get(pk=post_id), by="mary") == (len(marked), "")
+        close(post_id)
+
+    monkeypatch.setattr(closing, "_close", with_somebody_quicker)
+    closing.close_posts()
+    assert Post.objects.get(pk=post.pk).state == Post.State.SENDING
+    assert ledger.is_anything_due()
+
+
+def test_a_second_sweep_does_not_wait_for_the_first_one_to_write_a_large_post():
+    promotions = builders.a_list()
+    builders.a_member(promotions)
+    post = builders.an_accepted_post(builders.a_sender(promotions))
+    answers: list[bool] = []
+
+    def second() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+        answers.append(audience.expand(post.pk))
+        connection.close()
+
+    with transaction.atomic():
+        assert audience.expand(post.pk)
+        other = threading.Thread(target=second)
+        other.start()
+        other.join()
+    assert answers == [False]
+
+
+def test_a_recall_of_a_large_post_does_not_wait_for_its_rows(post: Post, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(closing, "BATCH", 1)
+    assert moderation.recall(post, by="mary") == ""
+    assert ledger.counts(post)["cancelled"] == 1
+    closing.settle()
+    counts = ledger.counts(post)
+    assert counts["cancelled"] == post.audience
+
+
+def test_one_turn_reads_no_further_than_a_lane_may_be_away(post: Post, hold: Hold, monkeypatch: pytest.MonkeyPatch):
+    """Everybody has left: what is settled in passing is a bounded piece of work, and the lane comes round."""
+    monkeypatch.setattr("posting.delivery.turns.READS", 2)
+    Subscription.objects.update(state="unsubscribed")
+    turns = Turns()
+    assert turns.claim(hold, limit=1) == [] and turns.is_cut_short
+    assert ledger.counts(post)["cancelled"] == 2
+    for _ in range(2):
+        assert turns.claim(hold, limit=1) == []
+    assert ledger.counts(post)["cancelled"] == post.audience
+
+
+def test_lanes_do_not_all_begin_with_the_same_post():
+    promotions = builders.a_list()
+    builders.members(promotions, "anne@bakery.example", "bob@garage.example")
+    joe = builders.a_sender(promotions)
+    posts = {builders.a_sending_post(joe).pk for _ in range(3)}
+    first = set()
+    for number in range(1, 4):
+        hold = lanes.take(number)
+        assert hold
+        hold = replace(hold, token=number)
+        Lane.objects.filter(number=number).update(token=number)
+        first.add(Turns().claim(hold, limit=1)[0].post_id)
+    assert first == posts

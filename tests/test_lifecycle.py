@@ -5,10 +5,11 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from chamberlist.clock import now
 from chamberlist.models import SystemMail
+from posting.delivery import audience
 from subscriptions import addresses, consent, lifecycle, requests
 from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
 from tests import builders
@@ -370,3 +371,27 @@ def test_an_old_link_to_end_a_pause_does_not_confirm_for_somebody_who_was_asked_
     assert lifecycle.resume(anne.handle, how="mailed link") is None
     anne.refresh_from_db()
     assert anne.state == State.PENDING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leaving_does_not_wait_for_a_post_that_is_being_expanded():
+    """Its rows point to the subscription, which keeps whoever wants to delete it waiting until they are committed."""
+    promotions = builders.a_list()
+    anne = builders.a_member(promotions)
+    post = builders.an_accepted_post(builders.a_sender(promotions))
+    left: list[bool] = []
+
+    def leave() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+        left.append(lifecycle.unsubscribe(anne.handle, how="page"))
+        connection.close()
+
+    with transaction.atomic():
+        assert audience.expand(post.pk)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # What a commit does first.
+        other = threading.Thread(target=leave)
+        other.start()
+        other.join()
+    assert left == [True]

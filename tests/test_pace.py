@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return hand
 
 
-def drawn_within(clock: Clock, *, seconds: int, every: float = 0.25) -> int:
+def drawn_within(clock: Clock, *, seconds: int, every: float = 0.5) -> int:
     """What a lane that draws all it can gets within so many seconds."""
     number = 0
     for _ in range(int(seconds / every)):
@@ -73,12 +73,12 @@ def test_a_pause_saves_up_a_second_and_no_more(clock: Clock, settings: Any):
 def test_a_rate_below_one_a_second_still_lets_one_go(clock: Clock, settings: Any):
     an_old_installation()
     settings.DELIVERY_RATE = 1
-    assert drawn_within(clock, seconds=600, every=1) in (10, 11)
+    assert drawn_within(clock, seconds=600, every=10) in (10, 11)
 
 
 def test_a_new_installation_starts_slowly_and_grows_with_what_it_has_sent(clock: Clock, settings: Any):
     settings.DELIVERY_RATE = 600
-    assert drawn_within(clock, seconds=600) in range(299, 303), "30 a minute"
+    assert drawn_within(clock, seconds=120, every=1) in range(59, 63), "30 a minute"
     Pace.objects.update(drawn=6000)
     clock.move(seconds=1)
     drawn_within(clock, seconds=5)
@@ -90,14 +90,13 @@ def test_a_new_installation_starts_slowly_and_grows_with_what_it_has_sent(clock:
     assert drawn_within(clock, seconds=60) in range(599, 602), "never above the rate"
 
 
-def test_a_list_of_a_million_gets_through_within_a_day_from_the_very_start(clock: Clock, settings: Any):
-    settings.DELIVERY_RATE, settings.COPIES_AN_HOUR = 100_000, 10_000_000
-    hours = 0
-    while (Pace.objects.first() or Pace()).drawn < 1_000_000:
-        drawn_within(clock, seconds=3600, every=20)  # A bucket that is emptied too seldom: slower than it could be.
-        Pace.objects.update(drawn=Pace.objects.get().drawn * 20)  # What would have been drawn every second.
-        hours += 1
-        assert hours < 24
+def test_a_list_of_a_million_gets_through_within_a_day_from_the_very_start(settings: Any):
+    settings.DELIVERY_RATE = 100_000
+    row, minutes = Pace(), 0
+    while row.drawn < 1_000_000:
+        row.drawn += int(60 * pace.per_second(row))
+        minutes += 1
+    assert minutes < 12 * 60
 
 
 def test_a_restart_opens_no_bucket(clock: Clock, settings: Any):
@@ -121,7 +120,7 @@ def test_a_clock_set_back_stops_nothing_for_long(clock: Clock, settings: Any):
 def test_an_hour_has_its_cap_and_staff_are_told_once(clock: Clock, settings: Any):
     an_old_installation()
     settings.DELIVERY_RATE, settings.COPIES_AN_HOUR = 600, 100
-    assert drawn_within(clock, seconds=1800) == 100
+    assert drawn_within(clock, seconds=1800, every=30) == 100
     assert Alert.objects.get().kind == "copies an hour"
     drawn, wait = pace.draw(10)
     assert (drawn, wait) == (0, 1800)

@@ -10,12 +10,13 @@ from typing import Any, Literal
 import pytest
 from aiosmtpd.smtp import AuthResult
 
+from chamberlist import halt
 from chamberlist.clock import Now
 from chamberlist.models import Alert
 from chamberlist.relay import Relay
-from posting.delivery import dispatch, ledger
+from posting.delivery import dispatch, ledger, session
 from posting.models import Delivery, DeliveryEvent, Lane, Post
-from tests import certificates
+from tests import builders, certificates
 from tests.checker import reckon
 from tests.sending import GROUP, a_post
 from tests.smtpserver import SmtpServer
@@ -24,7 +25,7 @@ from tests.test_session import GREETING, a_server_that_says
 pytestmark = pytest.mark.django_db(transaction=True)
 State = Delivery.State
 MEMBERS = 60
-EACH = 7  # Every seventh member is unlucky.
+EACH = 13  # Every thirteenth member is unlucky: too few for the breaker.
 ROUNDS = 20
 
 
@@ -108,18 +109,93 @@ def test_greylisting_costs_each_copy_one_more_try(post: Post, smtp: SmtpServer):
     assert DeliveryEvent.objects.filter(kind="deferred", status="4.7.1").count() == MEMBERS
 
 
-def test_three_refusals_in_a_row_are_in_a_row(post: Post, smtp: SmtpServer, settings):
+def test_three_refusals_in_a_row_are_in_a_row(smtp: SmtpServer, settings):
     """Two in the same words, and then one that is taken: not the post's fault. (One session, so that there is an order.)"""
     settings.DELIVERY_CONNECTIONS = 1
+    post = a_post(6)
     heard: list[str] = []
 
     def two_of_three(recipient: str) -> str | None:
         heard.append(recipient)
-        return None if len(heard) % 3 == 0 else "554 5.7.1 looks like spam"
+        return None if len(heard) % 3 == 0 else "554 5.6.0 looks odd"
 
     smtp.at_dot = two_of_three
     go_on_to_the_end(post)
-    assert reckon(post, smtp).states == {State.SENT: MEMBERS // 3, State.FAILED: MEMBERS - MEMBERS // 3}
+    assert reckon(post, smtp).states == {State.SENT: 2, State.FAILED: 4}
+
+
+def hang_up_on(smtp: SmtpServer, subject: str) -> None:
+    """At each final dot of such a message, as a relay does whose filter falls over it."""
+    taken_as_ever = smtp.handle_DATA
+
+    async def take(server: Any, session: Any, envelope: Any) -> str:
+        if subject.encode() in envelope.content:
+            server.transport.abort()
+            return ""
+        return await taken_as_ever(server, session, envelope)
+
+    smtp.handle_DATA = take  # type: ignore[method-assign]
+
+
+def test_a_post_at_which_the_relay_hangs_up_stops_for_a_check_and_the_others_go_out(smtp: SmtpServer, settings):
+    settings.DELIVERY_CONNECTIONS = 2
+    promotions = builders.a_list()
+    builders.many_members(promotions, MEMBERS)
+    joe = builders.a_sender(promotions)
+    poison, good = builders.a_sending_post(joe, subject="Poison"), builders.a_sending_post(joe)
+    hang_up_on(smtp, "Poison")
+    for _ in range(3):
+        dispatch.run_lane(1, seconds=60)
+        later()
+    poison.refresh_from_db()
+    good.refresh_from_db()
+    assert good.state == Post.State.DONE and reckon(good, smtp).states == {State.SENT: MEMBERS}
+    assert poison.state == Post.State.FROZEN and "broke 3 times" in poison.frozen_reason
+    assert ledger.counts(poison)["in_doubt"] <= GROUP
+
+
+def test_a_relay_that_starts_anew_stops_no_post(post: Post, smtp: SmtpServer, settings):
+    """All connections break at once, and then it takes what comes."""
+    settings.DELIVERY_CONNECTIONS = 4
+    gone: list[str] = []
+
+    def restart(recipient: str) -> str | None:
+        if len(smtp.received) >= MEMBERS // 3 and len(gone) < settings.DELIVERY_CONNECTIONS:
+            gone.append(recipient)
+            return ""
+        return None
+
+    smtp.at_dot = restart
+    go_on_to_the_end(post)
+    assert reckon(post, smtp).states == {State.SENT: MEMBERS - len(gone), State.IN_DOUBT: len(gone)}
+
+
+def test_a_relay_that_puts_off_every_copy_is_told_of_once_and_kept_once(post: Post, smtp: SmtpServer):
+    smtp.at_recipient = lambda _: "451 4.3.0 temporary lookup failure"
+    for _ in range(3):
+        dispatch.run_lane(1, seconds=60)
+        later()
+    assert ledger.counts(post)["deferred"] == MEMBERS
+    [alert] = Alert.objects.all()
+    assert alert.kind == "put off" and "temporary lookup failure" in alert.text
+    assert DeliveryEvent.objects.count() == MEMBERS, "what is said again is kept once"
+
+
+def test_a_relay_that_refuses_everybody_has_refused_a_handful(post: Post, smtp: SmtpServer):
+    smtp.at_recipient = lambda address: f"554 5.7.1 <{address}>: relay access denied"
+    dispatch.run_lane(1, seconds=60)
+    assert halt.is_on()
+    assert ledger.counts(post)["failed"] <= 2 * dispatch.FEW
+
+
+def test_a_turn_ends_although_dots_hang(post: Post, smtp: SmtpServer, settings, monkeypatch: pytest.MonkeyPatch):
+    """Else no worker of a slow relay could be stopped without a doubt."""
+    monkeypatch.setattr(session, "HANGING", 0.1)
+    monkeypatch.setattr(dispatch, "OVERTIME", 0.5)
+    settings.DELIVERY_CONNECTIONS, settings.DELIVERY_GROUP = 2, 4
+    smtp.slowness = 0.3
+    assert dispatch.run_lane(1, seconds=0.5), "there is more to do"
+    assert ledger.counts(post)["queued"] > MEMBERS // 2
 
 
 # What is about us

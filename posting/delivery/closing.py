@@ -9,33 +9,50 @@ from chamberlist.clock import Now
 from posting.models import Delivery, Post
 
 State = Delivery.State
+BATCH = 10_000
+ENDS: dict[str, str] = {Post.State.RECALLED: State.CANCELLED, Post.State.EXPIRED: State.EXPIRED}
 OVER = (Post.State.ACCEPTED, Post.State.SENDING, Post.State.FROZEN)
 
 
-@transaction.atomic
 def settle() -> None:
-    """End the copies that came back to the queue after their post had ended. Who left since is settled when the turn comes."""
-    waiting = Delivery.objects.filter(state__in=Delivery.WAITING)
-    _end(waiting.filter(post__state=Post.State.RECALLED), State.CANCELLED, "the post was recalled")
-    _end(waiting.filter(post__state=Post.State.EXPIRED), State.EXPIRED, "its time was over")
+    """End the copies that still wait although their post has ended. Who left since is settled when the turn comes."""
+    for post_state, state in ENDS.items():
+        waiting = Delivery.objects.filter(state__in=Delivery.WAITING, post__state=post_state)
+        while _end(waiting, state, f"the post was {post_state}") == BATCH:
+            pass
 
 
 def close_posts() -> None:
     """A post whose copies have all ended is done; one whose time is over expires, with the copies that still wait."""
-    open_copies = Delivery.objects.filter(post=OuterRef("pk"), state__in=Delivery.OPEN)
-    done = Post.objects.filter(~Exists(open_copies), state=Post.State.SENDING).values_list("pk", flat=True)
-    Post.advance_many(list(done), Post.State.DONE, ended_at=Now())
+    for post_id in Post.objects.filter(*_nothing_open(), state=Post.State.SENDING).values_list("pk", flat=True):
+        _close(post_id)
     for post in Post.objects.filter(state__in=OVER, expires_at__lte=Now()):
         end(post, Post.State.EXPIRED)
 
 
 @transaction.atomic
+def _close(post_id: int) -> None:
+    """Under the lock that a person who has copies sent again takes, too: what waits by then keeps the post open."""
+    Post.objects.select_for_update().get(pk=post_id)
+    if Post.objects.filter(*_nothing_open(), pk=post_id).exists():
+        Post.advance_many([post_id], Post.State.DONE, ended_at=Now())
+
+
+def _nothing_open() -> tuple[Q, Q]:
+    """Two questions, since each has an index of its own: all that has ended is never read."""
+    copies = Delivery.objects.filter(post=OuterRef("pk"))
+    return ~Q(Exists(copies.filter(state__in=Delivery.WAITING))), ~Q(Exists(copies.filter(state=State.SENDING)))
+
+
+@transaction.atomic
 def end(post: Post, state: str) -> bool:
-    """End a post before its time: recalled or expired; no copy of it leaves from now on."""
+    """End a post before its time: recalled or expired; no copy of it leaves from now on.
+
+    The rows of a large post are ended by the next sweep: a person's word does not wait for them.
+    """
     if not post.advance(state, ended_at=Now(), frozen_reason=""):
         return False
-    copy_state = State.EXPIRED if state == Post.State.EXPIRED else State.CANCELLED
-    _end(Delivery.objects.filter(post=post, state__in=Delivery.WAITING), copy_state, f"the post was {state}")
+    _end(Delivery.objects.filter(post=post, state__in=Delivery.WAITING), ENDS[state], f"the post was {state}")
     return True
 
 
@@ -56,8 +73,9 @@ def tell_of_doubts(number: int) -> None:
     )
 
 
-def _end(copies: QuerySet[Delivery], state: str, why: str) -> None:
-    """Rows that somebody else has in hand are left to them, so that two sweeps never wait for each other."""
-    free = copies.select_for_update(of=("self",), skip_locked=True).values("pk")
+@transaction.atomic
+def _end(copies: QuerySet[Delivery], state: str, why: str) -> int:
+    """A batch of them; how many. Rows that somebody else has in hand are left to them: two sweeps never wait for each other."""
+    free = list(copies.select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)[:BATCH])
     before = Case(When(status="", then=Value(why)), default=Left(Concat(Value(f"{why}; before: "), "status"), 200))
-    Delivery.advance_many(free, state, where=Q(state__in=Delivery.WAITING), status=before, ended_at=Now())
+    return Delivery.advance_many(free, state, where=Q(state__in=Delivery.WAITING), status=before, ended_at=Now())

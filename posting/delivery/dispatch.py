@@ -6,40 +6,36 @@ ledger that is slow or gone stops the next dot.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from contextlib import suppress
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from chamberlist import fence, systemmail
 from posting.delivery import breaker, closing, copies, gate, lanes, ledger, waking
 from posting.delivery.copies import Compiled
+from posting.delivery.judging import Judge
 from posting.delivery.lanes import LEASE, Hold
 from posting.delivery.ledger import Marked, Outcome, State
 from posting.delivery.pace import Ration
-from posting.delivery.replies import Verdict
 from posting.delivery.session import DOT_TIMEOUT
 from posting.delivery.turns import Turns
-from posting.delivery.wire import Answer, SmtpWire, Wire
+from posting.delivery.wire import SmtpWire, Wire
 from posting.models import Post
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN = 0.2  # Seconds between two questions to the ledger whether the copies in hand may leave.
 FROM_THE_LEDGER = (DatabaseError, InterfaceError)
+# SQLSTATE classes of a server that cannot serve now: connection, transaction (read-only after a failover), rollback, resources,
+# operator, system. What was asked is not wrong: it is asked again.
+NOT_NOW = ("08", "25", "40", "53", "57", "58")
 TRY_AGAIN = 0.5
 GOODBYE = 6.0
 SILENCE = 30.0  # Seconds after which a relay that has not greeted us is one that does not take our mail.
-SAME_REFUSALS = 3  # So often in a row the same refusal of the content is about the post, not about its recipients.
-
-WITHOUT_REPLY = {
-    "stopped": (State.QUEUED, "", ""),
-    "gate": (State.QUEUED, "", ""),
-    "cut": (State.QUEUED, "", "the connection ended before the text was sent"),
-    "lost": (State.IN_DOUBT, "", "the connection ended before the answer was read"),
-    "encoding": (State.FAILED, "5.6.7", "the mail relay cannot take an address of this form"),
-}
-UNSPENT = ("stopped", "gate")
+OVERTIME = 60.0  # Seconds that a lane goes on taking groups because a dot hangs: with that dot's ten minutes, twelve in all.
+FEW = 4  # Copies in hand until the first one of a shift is taken: a relay that refuses all has not refused many.
 
 
 def run_lane(number: int, *, seconds: float) -> bool:
@@ -49,8 +45,12 @@ def run_lane(number: int, *, seconds: float) -> bool:
         return False
     try:
         wire = open_wire(hold)
+        shift = Shift(hold, wire)
         try:
-            is_more = Shift(hold, wire).work(until=time.monotonic() + seconds)
+            is_more = shift.work(until=time.monotonic() + seconds)
+        except Exception:
+            shift.abandon()
+            raise
         finally:
             wire.close(seconds=GOODBYE)
         closing.settle()
@@ -78,10 +78,8 @@ class Shift:
         self.asked_at = 0.0
         self.minded_at = 0.0
         self.unrecorded: list[Outcome] = []
-        self.problems: dict[int, str] = {}
+        self.judge = Judge()
         self.compiled: dict[int, Compiled | None] = {}
-        self.refusals: dict[int, tuple[str, int]] = {}
-        self.suspects: set[int] = set()  # Posts of which a copy was refused since the breaker looked.
         self.faults: list[str] = []
         self.is_ours = True
         self.is_idle = False
@@ -104,15 +102,16 @@ class Shift:
         if trouble:
             self.refused_us(trouble)
             return False
-        lanes.works(self.hold)
+        if self.judge.taken:
+            lanes.works(self.hold)
         return self.is_ours and not self.is_idle
 
     def room(self, group: int) -> int:
         """How many copies may be marked now: by what is in hand already, and by the pace."""
-        if not self.wire.is_open or len(self.in_hand) > group:
+        if not self.wire.is_open or len(self.in_hand) > (group if self.judge.taken else 0):
             return 0
         try:
-            return self.ration.for_a(group)
+            return self.ration.for_a(group if self.judge.taken else min(group, FEW))
         except FROM_THE_LEDGER as error:
             self.mend(error)
             return 0
@@ -121,11 +120,16 @@ class Shift:
         """Judge what has ended. Two groups are marked at most: while one is handed over, the next is already durable."""
         enough = max(len(self.in_hand) - group, min(group, len(self.in_hand))) or 1
         for answer in self.wire.take(seconds, enough=enough):
-            self.judge(answer)
+            marked = self.in_hand.pop(answer.delivery_id, None)
+            if marked is None:
+                self.faults.append(f"A copy of post {answer.post_id} ended twice.")
+            else:
+                self.unrecorded.append(self.judge.outcome(marked, answer.verdict))
 
     def takes_more(self, until: float) -> bool:
         """Whether a new group may be marked. A lane that must wait for a dot anyway does not let its other sessions stand idle."""
-        return self.is_ours and not self.wire.trouble and (time.monotonic() < until or self.wire.is_hanging)
+        left = until - time.monotonic()
+        return self.is_ours and not self.wire.trouble and (left > 0 or (self.wire.is_hanging and left > -OVERTIME))
 
     def is_silent(self) -> bool:
         """Whether the relay has had time to greet us and has not."""
@@ -142,21 +146,21 @@ class Shift:
                 marked = self.turns.claim(self.hold, limit=limit) if limit else []
             doubts = sum(outcome.state == State.IN_DOUBT for outcome in self.unrecorded)
             self.unrecorded = []
-            self.is_idle = bool(limit) and not marked
+            self.is_idle = bool(limit) and not marked and not self.turns.is_cut_short
             self.ration.left -= len(marked)
-            self.freeze()
-            self.suspect()
+            frozen = self.freeze()
+            self.alarm()
             if doubts:
                 closing.tell_of_doubts(doubts)
-            self.push(marked, asked_at)
+            self.push(marked, asked_at, but=frozen)
         except FROM_THE_LEDGER as error:
             self.mend(error)
 
-    def push(self, marked: Iterable[Marked], asked_at: float) -> None:
-        """Give a marked group to the wire; marking asked the ledger whether its copies may leave."""
+    def push(self, marked: Iterable[Marked], asked_at: float, *, but: Container[int]) -> None:
+        """Give a marked group to the wire; marking asked the ledger whether its copies may leave. ``but``: of no such post."""
         jobs = []
         for copy in marked:
-            compiled = self.compile(copy.post_id)
+            compiled = None if copy.post_id in but else self.compile(copy.post_id)
             if compiled is None:
                 self.unrecorded.append(Outcome(copy.id, State.QUEUED, spent=False))
             else:
@@ -194,16 +198,19 @@ class Shift:
     def mend(self, error: Exception) -> None:
         """The ledger was lost, perhaps in mid-commit: read on a new connection what is marked, before anything else is sent.
 
-        Until then the wire's answer grows stale, and no dot is written; replies are kept, and recorded once there is a ledger.
+        Until then the wire's answer is stale, and no dot is written; replies are kept, and recorded once there is a ledger. What
+        answers then may be another server, which never heard of our last commits: the fence is asked first, and anew.
         """
         if not is_lost(error):
             raise error
         log.warning("lane %s: the ledger was lost: %s", self.hold.number, type(error).__name__)
         until = time.monotonic() + DOT_TIMEOUT
+        self.wire.allow(self.wanted, 0.0)
         self.turns.forget()
         while True:
             connection.close()
             try:
+                self.is_ours = self.is_ours and fence.check()
                 known = self.in_hand.keys() | {outcome.delivery_id for outcome in self.unrecorded}
                 ledger.put_back(self.hold, ledger.marked_by(self.hold) - known)
                 return
@@ -211,6 +218,18 @@ class Shift:
                 if time.monotonic() > until:
                     raise
                 time.sleep(TRY_AGAIN)
+
+    def abandon(self) -> None:
+        """After a fault of ours: nothing more leaves, what is on its way is waited for, and what is known is written down."""
+        until = time.monotonic() + DOT_TIMEOUT
+        while self.in_hand and time.monotonic() < until:
+            self.wire.allow(frozenset(), time.monotonic())
+            self.wait(settings.DELIVERY_GROUP, seconds=ASK_AGAIN)
+            with suppress(*FROM_THE_LEDGER):
+                self.keep()
+        with suppress(*FROM_THE_LEDGER):
+            connection.close()
+            ledger.record(self.hold, self.unrecorded)
 
     def refused_us(self, why: str) -> None:
         """It is not about any recipient: the lane rests, and staff are told."""
@@ -231,71 +250,39 @@ class Shift:
                 log.exception("post %s cannot be built", post_id)
                 problem = "Its copies cannot be built; the log says why."
             if problem:
-                self.problems[post_id] = problem
+                self.judge.problems[post_id] = problem
             else:
                 self.compiled[post_id] = compiled
         return self.compiled[post_id]
 
-    def judge(self, answer: Answer) -> None:
-        """What a verdict means for the copy, and for its post."""
-        if answer.delivery_id not in self.in_hand:
-            self.faults.append(f"A copy of post {answer.post_id} ended twice.")
-            return
-        marked, verdict = self.in_hand.pop(answer.delivery_id), answer.verdict
-        state: str
-        if verdict.reply is None:
-            state, status, text = WITHOUT_REPLY[verdict.stage]
-            spent = verdict.stage not in UNSPENT
-        else:
-            state, status, text = meaning(verdict), verdict.reply.status, f"{verdict.reply.code} {verdict.reply.text}"
-            spent = True
-        self.unrecorded.append(Outcome(marked.id, state, status, text, spent=spent, attempts=marked.attempts))
-        if state == State.FAILED:
-            self.suspects.add(marked.post_id)
-        if verdict.problem:
-            self.problems[marked.post_id] = verdict.problem
-        if verdict.is_sent:
-            self.refusals.pop(marked.post_id, None)
-        elif verdict.stage == "content" and state == State.FAILED:
-            self.refused(marked.post_id, text)
-
-    def refused(self, post_id: int, said: str) -> None:
-        """The relay refused a copy's content: the same words for three recipients in a row stop the post."""
-        before, times = self.refusals.get(post_id, (said, 0))
-        times = times + 1 if before == said else 1
-        self.refusals[post_id] = (said, times)
-        if times >= SAME_REFUSALS:
-            self.problems[post_id] = f"The mail relay refused it {times} times in a row with the same words: {said}"
-
-    def freeze(self) -> None:
-        """Stop the posts that have a problem for a check, their copies in hand included."""
-        for post_id, problem in self.problems.items():
-            closing.freeze(post_id, problem)
-            self.compiled[post_id] = None
-        if self.problems:
-            self.problems = {}
+    def freeze(self) -> frozenset[int]:
+        """Stop the posts that have a problem for a check, their copies in hand included; which they are."""
+        frozen = frozenset(self.judge.problems)
+        for post_id in frozen:
+            closing.freeze(post_id, self.judge.problems[post_id])
+        if frozen:
             self.ask()
+        for post_id in frozen:
+            del self.judge.problems[post_id]
+            self.compiled.pop(post_id, None)  # If a person lets it go on, it is built anew.
+        return frozen
 
-    def suspect(self) -> None:
-        """Where copies were refused, the breaker looks whether there are too many. What it stops, ``ask`` learns."""
-        for post_id in self.suspects:
+    def alarm(self) -> None:
+        """Tell those who must know: the breaker, which may stop everything (``ask`` learns of it), and staff."""
+        for post_id in self.judge.suspects:
             breaker.look(post_id)
         for fault in self.faults:
             breaker.trip(fault)
-        self.suspects.clear()
+        if self.judge.puts_off_all:
+            said = self.judge.puts_off_all
+            text = f"It says “later” to one copy after the other. They are tried again as long as their post lives. It said: {said}"
+            systemmail.alert("put off", "The mail relay puts off every copy", text)
+        self.judge.suspects.clear()
         self.faults.clear()
+        self.judge.puts_off_all = ""
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether this is the end of a connection to the ledger: a server that is there gives its errors an SQLSTATE."""
-    if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
-        return getattr(error.__cause__, "pgcode", None) is None
-    return isinstance(error, FROM_THE_LEDGER)
-
-
-def meaning(verdict: Verdict) -> str:
-    """The state that a copy ends this attempt in, by the server's reply."""
-    assert verdict.reply is not None
-    if verdict.is_sent:
-        return State.SENT
-    return State.FAILED if verdict.reply.is_permanent else State.DEFERRED
+    """Whether the ledger cannot be had now: its connection ended, or it says so. Any other error has another SQLSTATE."""
+    code = getattr(error.__cause__, "pgcode", None)
+    return isinstance(error, FROM_THE_LEDGER) and (code is None or code[:2] in NOT_NOW)

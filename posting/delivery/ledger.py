@@ -3,6 +3,7 @@
 A whole group of copies takes one statement (``statements``), whatever its size; the moves are those of ``Delivery.TRANSITIONS``.
 """
 
+import hashlib
 import logging
 import random
 from collections.abc import Collection, Iterable, Sequence
@@ -108,7 +109,10 @@ def still_wanted(hold: Hold, ids: Collection[int]) -> frozenset[int]:
 
 @transaction.atomic(savepoint=False)
 def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
-    """Write how the copies ended. Refused where another lane has marked them since; a reply in doubt of our own is still taken."""
+    """Write how the copies ended. Refused where another lane has marked them since; a reply in doubt of our own is still taken.
+
+    What a server says of a copy again and again is kept once.
+    """
     if not outcomes:
         return
     values = {
@@ -119,12 +123,12 @@ def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
         "spent": [outcome.spent for outcome in outcomes],
         "waits": [_wait(outcome) for outcome in outcomes],
     }
-    moved = dict(RECORD.rows({**values, **_ours(hold)}))
+    moved = {delivery_id for delivery_id, _ in RECORD.rows({**values, **_ours(hold)})}
     DeliveryEvent.objects.bulk_create(
         [
             DeliveryEvent(
                 delivery_id=outcome.delivery_id,
-                key=f"smtp/{hold.number}/{hold.token}/{moved[outcome.delivery_id]}",
+                key=f"smtp/{outcome.state}/{hashlib.sha256(outcome.text.encode()).hexdigest()[:32]}",
                 kind=KINDS[outcome.state],
                 status=outcome.status,
                 text=outcome.text[:300],

@@ -37,7 +37,8 @@ class Ration:
             drawn, wait = draw(MOST * group)
             self.left += drawn
             self.ask_at = time.monotonic() + wait
-        return min(self.left, group)
+        # Of few sizes, since each has a plan of its own in Postgres.
+        return group if self.left >= group else 1 << self.left.bit_length() >> 1
 
 
 @transaction.atomic
