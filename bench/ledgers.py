@@ -11,10 +11,10 @@ from bench import product
 from bench.report import Report
 from posting.delivery import audience, dispatch
 from posting.delivery.copies import Compiled
+from posting.delivery.desk import Answer
 from posting.delivery.lanes import Hold
 from posting.delivery.ledger import Marked
 from posting.delivery.replies import Verdict, reply
-from posting.delivery.wire import Answer
 from posting.models import Delivery
 
 PART = 20_000

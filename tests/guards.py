@@ -243,7 +243,7 @@ GUARDS = (
     ),
     Guard(
         "P4 its answer is half a second old at most",
-        "posting/delivery/wire.py",
+        "posting/delivery/desk.py",
         "time.monotonic() - asked_at > FRESH or ",
         "",
         "tests/test_dispatch.py",
@@ -257,7 +257,7 @@ GUARDS = (
     ),
     Guard(
         "P4 a lease that is nearly over writes no dot",
-        "posting/delivery/wire.py",
+        "posting/delivery/desk.py",
         " or self.hold.seconds_left() < MARGIN",
         "",
         "tests/test_dispatch.py",

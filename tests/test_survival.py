@@ -19,7 +19,7 @@ from django.urls import reverse
 
 from chamberlist.embedded import postgres
 from chamberlist.models import AuditEntry
-from posting.delivery import audience, dispatch, session, sweep, wire
+from posting.delivery import audience, desk, dispatch, session, sweep
 from posting.models import Delivery, Post
 from subscriptions import addresses, requests
 from tests import builders
@@ -150,7 +150,7 @@ def test_a_worker_frozen_past_its_lease_writes_no_more_dots(post: Post, smtp: Sm
         assert frozen.wait(PATIENCE)
         since = time.monotonic()
         go_on()
-        assert time.monotonic() - since > wire.FRESH, "as long as a lease, for the frozen one"
+        assert time.monotonic() - since > desk.FRESH, "as long as a lease, for the frozen one"
         before = len(smtp.received)
         os.kill(process.pid, signal.SIGCONT)
         process.wait(PATIENCE)

@@ -9,33 +9,23 @@ import logging
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Container, Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from chamberlist.relay import Relay
 from posting.delivery import copies, gate
 from posting.delivery.channel import Ended
 from posting.delivery.copies import Compiled, Copy
-from posting.delivery.lanes import MARGIN, Hold
+from posting.delivery.desk import BARREN, Answer, Desk
+from posting.delivery.lanes import Hold
 from posting.delivery.ledger import Marked
 from posting.delivery.replies import RelayRefused, Verdict
 from posting.delivery.session import Session
 
 log = logging.getLogger(__name__)
 
-FRESH = 0.5  # Seconds that an answer of the ledger may be old when a final dot is written.
 TICK = 0.1
-BARREN = 3  # So many connections in a row that took nothing: it is about the relay, not about a copy.
 LONGEST_PAUSE = 60.0
-
-
-class Answer(NamedTuple):
-    """How the hand-over of one marked copy ended."""
-
-    delivery_id: int
-    post_id: int
-    verdict: Verdict
 
 
 class Wire(Protocol):
@@ -61,25 +51,19 @@ class Wire(Protocol):
         """Say goodbye, within so many seconds, and hang up. What has no final dot by now gets none."""
 
 
-class SmtpWire:
+class SmtpWire(Desk):
     """Sessions with an SMTP relay: one at first, and more while copies wait for one."""
 
     def __init__(self, relay: Relay, hold: Hold, *, connections: int, name: str) -> None:
         """``name`` is what we call ourselves in EHLO."""
-        self.relay, self.hold, self.connections, self.name = relay, hold, connections, name
-        self.is_open, self.is_hanging, self.trouble = False, False, ""
-        self.permit: tuple[Container[int], float] = (frozenset(), 0.0)
-        self.jobs: deque[tuple[Compiled, Marked]] = deque()
+        super().__init__(hold)
+        self.relay, self.connections, self.name = relay, connections, name
         self.compiled: dict[int, Compiled] = {}  # Of the copies that a session has in hand, by post.
-        self.answers: list[Answer] = []
-        self.enough = 1
-        self.news = threading.Condition()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="wire", daemon=True)
         self.sleepers: set[asyncio.Future[None]] = set()
         self.sessions: set[Session] = set()
         self.tasks: list[asyncio.Task[None]] = []
-        self.is_closing = False
         self.barren = 0
         self._context: ssl.SSLContext | None = None
 
@@ -88,23 +72,6 @@ class SmtpWire:
     def open(self) -> None:
         self.thread.start()
         self.loop.call_soon_threadsafe(self._start)
-
-    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
-        self.jobs.extend(jobs)
-        self.loop.call_soon_threadsafe(self._wake)
-
-    def allow(self, ids: Container[int], asked_at: float) -> None:
-        self.permit = (ids, asked_at)
-        if self.sleepers:
-            self.loop.call_soon_threadsafe(self._wake)
-
-    def take(self, timeout: float, *, enough: int) -> list[Answer]:
-        was_open = self.is_open
-        with self.news:
-            self.enough = enough
-            self.news.wait_for(lambda: len(self.answers) >= self.enough or self.trouble or self.is_open != was_open, timeout)
-            taken, self.answers = self.answers, []
-        return taken
 
     def close(self, *, seconds: float) -> None:
         if not self.thread.is_alive():
@@ -143,12 +110,7 @@ class SmtpWire:
         return expires_at.timestamp()
 
     def may_finish(self, copy: Copy) -> bool | None:
-        ids, asked_at = self.permit
-        if copy.delivery_id not in ids:
-            return False
-        if time.monotonic() - asked_at > FRESH or self.hold.seconds_left() < MARGIN:
-            return None
-        return True
+        return self.may_leave(copy.delivery_id)
 
     async def permission(self, copy: Copy) -> bool:
         while (answer := self.may_finish(copy)) is None and not self.is_closing:
@@ -159,6 +121,9 @@ class SmtpWire:
         self._answer(copy.delivery_id, copy.post_id, verdict)
 
     # The loop's thread
+
+    def _call(self) -> None:
+        self.loop.call_soon_threadsafe(self._wake)
 
     def is_over(self) -> bool:
         """Whether no session is to be opened any more."""
@@ -210,19 +175,6 @@ class SmtpWire:
             self.is_open = any(session.is_ready for session in self.sessions)
             self.news.notify()
 
-    def _give_up(self, why: str) -> None:
-        if not self.is_closing:
-            self.trouble = self.trouble or why
-        self._return_jobs()
-        self._wake()
-        with self.news:
-            self.news.notify()
-
-    def _return_jobs(self) -> None:
-        while self.jobs:
-            _, marked = self.jobs.popleft()
-            self._answer(marked.id, marked.post_id, Verdict("stopped"))
-
     async def _mind(self) -> None:
         while True:
             await asyncio.sleep(TICK)
@@ -259,14 +211,6 @@ class SmtpWire:
             return copy
         self._answer(marked.id, marked.post_id, Verdict("gate", problem=problem))
         return None
-
-    def _answer(self, delivery_id: int, post_id: int, verdict: Verdict) -> None:
-        with self.news:
-            self.answers.append(Answer(delivery_id, post_id, verdict))
-            if not verdict.is_sent:  # It may be about the post: the lane judges it at once.
-                self.enough = 1
-            if len(self.answers) >= self.enough:
-                self.news.notify()
 
     def _trust(self) -> ssl.SSLContext:
         self._context = self._context or ssl.create_default_context()

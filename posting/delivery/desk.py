@@ -1,0 +1,91 @@
+"""The desk: what every way out of here shares, between the lane's thread that pushes copies and the threads that hand them over."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Container, Iterable
+from typing import NamedTuple
+
+from posting.delivery.copies import Compiled
+from posting.delivery.lanes import MARGIN, Hold
+from posting.delivery.ledger import Marked
+from posting.delivery.replies import Verdict
+
+FRESH = 0.5  # Seconds that an answer of the ledger may be old when a final dot, or a request, is written.
+BARREN = 3  # So many in a row that took nothing: it is about who takes our mail, not about a copy.
+
+
+class Answer(NamedTuple):
+    """How the hand-over of one marked copy ended."""
+
+    delivery_id: int
+    post_id: int
+    verdict: Verdict
+
+
+class Desk:
+    """Copies that wait, the ledger's latest answer about them, and how each ended."""
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+        self.is_open, self.is_hanging, self.trouble = False, False, ""
+        self.permit: tuple[Container[int], float] = (frozenset(), 0.0)
+        self.jobs: deque[tuple[Compiled, Marked]] = deque()
+        self.answers: list[Answer] = []
+        self.enough = 1
+        self.news = threading.Condition()
+        self.is_closing = False
+
+    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+        """Copies to hand over, in this order."""
+        self.jobs.extend(jobs)
+        self._call()
+
+    def allow(self, ids: Container[int], asked_at: float) -> None:
+        """The ledger's latest answer: which copies may leave, asked at that ``time.monotonic()``."""
+        self.permit = (ids, asked_at)
+        self._call()
+
+    def take(self, timeout: float, *, enough: int) -> list[Answer]:
+        """What has ended; waits for so many, for an opening or an end of the way out, or so many seconds."""
+        was_open = self.is_open
+        with self.news:
+            self.enough = enough
+            self.news.wait_for(lambda: len(self.answers) >= self.enough or self.trouble or self.is_open != was_open, timeout)
+            taken, self.answers = self.answers, []
+        return taken
+
+    def may_leave(self, delivery_id: int) -> bool | None:
+        """Whether this copy may leave at this moment; None: it cannot be said."""
+        ids, asked_at = self.permit
+        if delivery_id not in ids:
+            return False
+        if time.monotonic() - asked_at > FRESH or self.hold.seconds_left() < MARGIN:
+            return None
+        return True
+
+    def _call(self) -> None:
+        """Wake who hands over: there are copies, there is a new answer, or it is over."""
+        raise NotImplementedError
+
+    def _give_up(self, why: str) -> None:
+        """Nothing is taken from us now, whoever it is for."""
+        if not self.is_closing:
+            self.trouble = self.trouble or why
+        self._return_jobs()
+        self._call()
+        with self.news:
+            self.news.notify()
+
+    def _return_jobs(self) -> None:
+        while self.jobs:
+            _, marked = self.jobs.popleft()
+            self._answer(marked.id, marked.post_id, Verdict("stopped"))
+
+    def _answer(self, delivery_id: int, post_id: int, verdict: Verdict) -> None:
+        with self.news:
+            self.answers.append(Answer(delivery_id, post_id, verdict))
+            if not verdict.is_sent:  # It may be about the post: the lane judges it at once.
+                self.enough = 1
+            if len(self.answers) >= self.enough:
+                self.news.notify()
