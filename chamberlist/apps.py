@@ -16,7 +16,7 @@ class ChamberlistConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        register(checks.anymail_refuses_what_it_cannot_do)
+        register(checks.provider)
 
 
 class StaffAdminConfig(AdminConfig):

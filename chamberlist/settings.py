@@ -16,7 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from chamberlist import dkim, keys, log, relay
+from chamberlist import dkim, keys, log, providers, relay
 
 django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
 
@@ -208,7 +208,10 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = RELAY.tls == "starttls", RELAY.tls == "implicit"
 EMAIL_TIMEOUT = 60
 DEFAULT_FROM_EMAIL = f'"{CHAMBER.name.replace(chr(34), "")}" <no-reply@{LIST_DOMAIN}>'
 SERVER_EMAIL = f"no-reply@{LIST_DOMAIN}"
-ANYMAIL = {name.removeprefix("ANYMAIL_"): env.str(name) for name in env.ENVIRON if name.startswith("ANYMAIL_")}
+_named = {name.removesuffix("_FILE") for name in env.ENVIRON if name.startswith("ANYMAIL_")} - {"ANYMAIL"}
+_given = {name.removeprefix("ANYMAIL_"): env.str(name) for name in _named}
+ANYMAIL = checked(lambda: providers.read(env.str("ANYMAIL", default=""), _given))
+ANYMAIL["REQUESTS_TIMEOUT"] = whole_number("ANYMAIL_REQUESTS_TIMEOUT", 60, low=1, high=600)
 SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps only in strings.
     "alert": "chamberlist.systemmail.render_alert",
     "confirmation": "subscriptions.mails.confirmation",

@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 
-from chamberlist import bell, halt, throttle
+from chamberlist import bell, halt, providers, throttle
 from chamberlist.clock import Now
 from chamberlist.models import SYSTEM_MAIL_LIFETIME, Alert, SystemMail
 from chamberlist.redaction import redact
@@ -183,6 +183,7 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
     message = EmailMultiAlternatives(content.subject, content.text, to=[content.to], headers=headers, connection=relay)
     if content.html:
         message.attach_alternative(content.html, "text/html")
+    providers.switch_tracking_off(message, settings.EMAIL_BACKEND)
     assert message.recipients() == [content.to], "a mail of ours has one recipient"
     try:
         if sanitize_address(content.to, "utf-8") != content.to:  # Django would write to another address than the one on file.

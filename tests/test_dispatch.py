@@ -319,12 +319,12 @@ def test_a_text_that_was_changed_after_acceptance_is_not_sent(smtp: SmtpServer, 
 
 
 def test_a_copy_that_the_gate_refuses_freezes_the_post(smtp: SmtpServer, post: Post, monkeypatch):
-    built = copies._headers
+    built = copies.headers
 
     def with_a_leak(*args):
         return {**built(*args), "Cc": "bob@garage.example"}
 
-    monkeypatch.setattr(copies, "_headers", with_a_leak)
+    monkeypatch.setattr(copies, "headers", with_a_leak)
     run_lanes()
     assert smtp.received == []
     assert state_of(post) == Post.State.FROZEN and counts(post) == {State.QUEUED: 3}

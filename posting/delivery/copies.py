@@ -7,7 +7,10 @@ a copy has the bytes that the package would give it.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import compat32
 from email.utils import format_datetime
+from functools import cached_property
 from uuid import UUID
 
 from django.conf import settings
@@ -24,6 +27,8 @@ from posting.delivery.template import Template
 from posting.models import Post
 from subscriptions.mails import link
 from subscriptions.models import MailingList
+
+ENCODED = ("From", "To", "Subject", "Date", "MIME-Version", "Content-Type")  # The rest of a copy's headers are verbatim.
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,22 @@ class Compiled:
 
     post: Post
     specimen: bytes = field(repr=False)
+    own: Mapping[str, bytes] = field(repr=False)  # The specimen's values.
     data: Template
     signing: Signing
+
+    @cached_property
+    def fields(self) -> dict[str, Template]:
+        """What the specimen says, with slots: its verbatim headers by their names, and its texts as ``text`` and ``text/html``."""
+        parsed = BytesParser(policy=compat32).parsebytes(self.specimen)
+        said = {name.lower(): value.encode() for name, value in parsed.items() if name not in ENCODED}
+        for part in parsed.walk():
+            if part.get_content_maintype() == "text":
+                content = part.get_payload(decode=True)
+                assert isinstance(content, bytes)
+                name = "text" if part.get_content_subtype() == "plain" else part.get_content_type()
+                said[name] = content.replace(b"\r\n", b"\n")
+        return {name: Template.cut(value, self.own) for name, value in said.items()}
 
 
 def compile_post(post: Post, attachments: Sequence[Attachment] = ()) -> Compiled:
@@ -58,7 +77,7 @@ def compile_post(post: Post, attachments: Sequence[Attachment] = ()) -> Compiled
     whole = message(post, specimen, attachments)
     head, _, body = whole.partition(b"\r\n\r\n")
     signing = Signing(settings.DKIM, settings.LIST_DOMAIN, head, body, specimen)
-    return Compiled(post, whole, Template.cut(whole, specimen).dot_stuffed(), signing)
+    return Compiled(post, whole, specimen, Template.cut(whole, specimen).dot_stuffed(), signing)
 
 
 def build(compiled: Compiled, marked: Marked) -> Copy:
@@ -88,7 +107,7 @@ def message(post: Post, values: Mapping[str, bytes], attachments: Sequence[Attac
     own = {name: value.decode() for name, value in values.items()}
     text, html = texts(post, leave=own["leave"], choose=own["choose"])
     boundary = f"=_{tokens.make('boundary', post.submission_key)}"  # Of the post, and nothing that its words could hold.
-    return mime.build(_headers(post, own), text=text, html=html, boundary=boundary, attachments=attachments)
+    return mime.build(headers(post, own), text=text, html=html, boundary=boundary, attachments=attachments)
 
 
 def texts(post: Post, *, leave: str, choose: str) -> tuple[str, str]:
@@ -110,18 +129,8 @@ def paragraphs(text: str) -> SafeString:
     return mark_safe(linebreaks(urlize(text, autoescape=True), autoescape=False))  # noqa: S308 (urlize escaped it)
 
 
-def author_name(post: Post) -> str:
-    """Who a copy says it is from: the business, through the Chamber, at the Chamber's own domain (DMARC, RFC 9989)."""
-    return f"{post.sender.name} via {settings.CHAMBER.name}"
-
-
-def _specimen() -> dict[str, bytes]:
-    """Values that stand nowhere else, as long as the real ones."""
-    marked = Marked(0, 0, UUID(bytes=secrets.token_bytes(16)), UUID(bytes=secrets.token_bytes(16)), secrets.token_hex(16), 0)
-    return values_for(marked)
-
-
-def _headers(post: Post, own: Mapping[str, str]) -> dict[str, str]:
+def headers(post: Post, own: Mapping[str, str]) -> dict[str, str]:
+    """The headers of one copy, as its recipient reads them, with these values of its own."""
     mailing_list, domain = post.mailing_list, settings.LIST_DOMAIN
     assert post.accepted_at is not None
     return {
@@ -141,6 +150,17 @@ def _headers(post: Post, own: Mapping[str, str]) -> dict[str, str]:
         "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply",
         "Feedback-ID": f"{post.pk}:{mailing_list.slug}:post:{domain}",
     }
+
+
+def author_name(post: Post) -> str:
+    """Who a copy says it is from: the business, through the Chamber, at the Chamber's own domain (DMARC, RFC 9989)."""
+    return f"{post.sender.name} via {settings.CHAMBER.name}"
+
+
+def _specimen() -> dict[str, bytes]:
+    """Values that stand nowhere else, as long as the real ones."""
+    marked = Marked(0, 0, UUID(bytes=secrets.token_bytes(16)), UUID(bytes=secrets.token_bytes(16)), secrets.token_hex(16), 0)
+    return values_for(marked)
 
 
 def _reply_to(post: Post, token: str) -> str:

@@ -19,6 +19,7 @@ from posting.delivery.judging import Judge
 from posting.delivery.lanes import LEASE, Hold
 from posting.delivery.ledger import Marked, Outcome, State
 from posting.delivery.pace import Ration
+from posting.delivery.provider import ProviderWire
 from posting.delivery.session import DOT_TIMEOUT
 from posting.delivery.turns import Turns
 from posting.delivery.wire import SmtpWire, Wire
@@ -62,7 +63,12 @@ def run_lane(number: int, *, seconds: float) -> bool:
 
 def open_wire(hold: Hold) -> Wire:
     """The way to whoever takes our copies, connecting by now."""
-    wire = SmtpWire(settings.RELAY, hold, connections=settings.DELIVERY_CONNECTIONS, name=settings.LIST_DOMAIN)
+    connections = settings.DELIVERY_CONNECTIONS
+    wire: Wire
+    if settings.EMAIL_PROVIDER:
+        wire = ProviderWire(settings.EMAIL_PROVIDER, hold, connections=connections)
+    else:
+        wire = SmtpWire(settings.RELAY, hold, connections=connections, name=settings.LIST_DOMAIN)
     wire.open()
     return wire
 

@@ -1,20 +1,24 @@
 """The gate: the last look at what is about to leave. What it refuses freezes the post; it never mends.
 
 It has two halves. Once a post, a whole specimen is parsed as a receiver would, and searched. For each copy, the finished bytes are
-laid on what was searched: all between the slots is the same, and what is in them is derived anew.
+laid on what was searched: all between the slots is the same, and what is in them is derived anew. Where a provider builds the
+bytes, what its interface is given is laid on it instead.
 """
 
 import re
+from collections.abc import Mapping
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
+from email.utils import getaddresses
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 from django.conf import settings
 
-from posting.delivery import copies
+from chamberlist import providers
+from posting.delivery import copies, messages
 from posting.delivery.copies import Compiled, Copy
 from posting.delivery.ledger import Marked
 from posting.models import Post
@@ -24,6 +28,9 @@ HEADERS = {  # What a copy may have, each once: whatever else grew into it could
     "from", "to", "reply-to", "subject", "date", "message-id", "list-id", "list-unsubscribe", "list-unsubscribe-post", "list-help",
     "list-owner", "list-post", "precedence", "x-auto-response-suppress", "feedback-id", "mime-version", "content-type",
 }  # fmt: skip
+GIVEN = HEADERS - {"mime-version", "content-type", *(name.lower() for name in messages.FIELDS)}  # Exactly these, beside the fields.
+ELSEWHERE = "It is not addressed to its recipient alone."
+CHANGED = "It is not what was checked, with its own values and no others."
 LONGEST_LINE = 998  # Octets without CRLF (RFC 5322 section 2.1.1).
 LONGEST_RECIPIENT = 254
 TAGS = {"html", "head", "meta", "title", "body", "div", "p", "br", "strong", "a"}
@@ -61,7 +68,7 @@ def check_post(compiled: Compiled) -> str:
 def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
     """Each copy: "" or why it may not leave. Pure, and quick: it is asked before each final dot."""
     if not marked.recipient or copy.recipient != marked.recipient or copy.post_id != compiled.post.pk:
-        return "It is not addressed to its recipient alone."
+        return ELSEWHERE
     values = copies.values_for(marked)
     if not all(grammar.fullmatch(values[name]) for name, grammar in GRAMMAR.items()):
         return "A value of its own has an odd form."
@@ -70,8 +77,43 @@ def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
     signatures = SIGNATURES.match(copy.data)
     assert signatures is not None
     if not compiled.data.is_filled(copy.data, values, start=signatures.end()):
-        return "It is not what was checked, with its own values and no others."
+        return CHANGED
     return ""
+
+
+def check_message(compiled: Compiled, marked: Marked, message: messages.Message, backend: str) -> str:
+    """Each copy that a provider builds: "" or why ``backend`` may not be given this message."""
+    recipient = marked.recipient
+    if not recipient or message.recipients() != [recipient] or message.to != [recipient] or marked.post_id != compiled.post.pk:
+        return ELSEWHERE
+    values = copies.values_for(marked)
+    if not all(grammar.fullmatch(values[name]) for name, grammar in GRAMMAR.items()):
+        return "A value of its own has an odd form."
+    if messages.extras(message) != {"metadata": messages.metadata(marked), **providers.untracked(backend)}:
+        return "The provider is told more or less than it needs to know about it."
+    names = [name.lower() for name in message.extra_headers]
+    if set(names) != GIVEN or len(names) != len(GIVEN):
+        return "It has a header that does not belong into it, or lacks one."
+    if _fields(message) != _checked_fields(compiled, values) or message.attachments or message.content_subtype != "plain":
+        return CHANGED
+    return ""
+
+
+def _fields(message: messages.Message) -> dict[str, str]:
+    """What a message says, each part by its name."""
+    [(name, address)] = getaddresses([message.from_email])
+    [reply_to], [html] = message.reply_to, message.alternatives
+    fields = {name.lower(): str(value) for name, value in message.extra_headers.items()}
+    fields |= {"from": f"{name} <{address}>", "reply-to": reply_to, "subject": str(message.subject)}
+    return fields | {"text": str(message.body), html[1]: str(html[0])}
+
+
+def _checked_fields(compiled: Compiled, values: Mapping[str, bytes]) -> dict[str, str]:
+    """The same of the specimen that was checked, with a copy's own values in it."""
+    post = compiled.post
+    fields = {name: template.fill(values).decode() for name, template in compiled.fields.items()}
+    name = messages.words(copies.author_name(post))
+    return fields | {"from": f"{name} <{post.mailing_list.address}>", "subject": messages.words(post.subject)}
 
 
 def _headers_problem(message: "Message[str, str]") -> str:

@@ -16,6 +16,7 @@ WITHOUT_REPLY = {
     "gate": (State.QUEUED, "", ""),
     "cut": (State.QUEUED, "", "the connection ended before the text was sent"),
     "lost": (State.IN_DOUBT, "", "the connection ended before the answer was read"),
+    "unclear": (State.IN_DOUBT, "", "the answer says neither yes nor no"),
     "encoding": (State.FAILED, "5.6.7", "the mail relay cannot take an address of this form"),
 }
 UNSPENT = ("stopped", "gate")
@@ -56,7 +57,7 @@ class Judge:
         else:
             self._consider(marked.post_id, verdict, state, text)
         spent = verdict.reply is not None or verdict.stage not in UNSPENT
-        return Outcome(marked.id, state, status, text, spent=spent, attempts=marked.attempts)
+        return Outcome(marked.id, state, status, text, spent=spent, attempts=marked.attempts, receipt=verdict.receipt)
 
     def _consider(self, post_id: int, verdict: Verdict, state: str, text: str) -> None:
         if verdict.problem:

@@ -62,6 +62,7 @@ class Outcome:
     text: str = ""
     spent: bool = True  # Whether it counts as an attempt: False where nothing was asked of the relay.
     attempts: int = 1
+    receipt: str = ""  # What a provider calls the copy that it took: its reports name it.
 
 
 BEGINNING = (datetime.min.replace(tzinfo=UTC), 0)
@@ -128,13 +129,13 @@ def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
         [
             DeliveryEvent(
                 delivery_id=outcome.delivery_id,
-                key=f"smtp/{outcome.state}/{hashlib.sha256(outcome.text.encode()).hexdigest()[:32]}",
+                key=receipt_key(outcome.receipt) or f"smtp/{outcome.state}/{hashlib.sha256(outcome.text.encode()).hexdigest()[:32]}",
                 kind=KINDS[outcome.state],
                 status=outcome.status,
                 text=outcome.text[:300],
             )
             for outcome in outcomes
-            if outcome.delivery_id in moved and outcome.state in KINDS
+            if outcome.delivery_id in moved and (outcome.receipt or outcome.state in TOLD)
         ],
         ignore_conflicts=True,
     )
@@ -175,7 +176,17 @@ def back_off(attempts: int) -> timedelta:
     return wait * random.uniform(0.8, 1.2)  # noqa: S311
 
 
-KINDS: dict[str, str] = {State.DEFERRED: DeliveryEvent.Kind.DEFERRED, State.FAILED: DeliveryEvent.Kind.FAILED}
+KINDS: dict[str, str] = {  # Over SMTP, a copy that was taken writes no event: its row says all there is to say.
+    State.SENT: DeliveryEvent.Kind.SENT,
+    State.DEFERRED: DeliveryEvent.Kind.DEFERRED,
+    State.FAILED: DeliveryEvent.Kind.FAILED,
+}
+TOLD = (State.DEFERRED, State.FAILED)
+
+
+def receipt_key(receipt: str) -> str:
+    """The key of the event that keeps what a provider calls a copy; "" where it calls it nothing."""
+    return f"receipt/{receipt}"[:80] if receipt else ""
 
 
 def _wait(outcome: Outcome) -> float | None:

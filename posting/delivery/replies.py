@@ -9,7 +9,9 @@ from chamberlist.redaction import redact
 STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")  # RFC 3463 section 2.
 KEPT = 300
 
-Stage = Literal["recipient", "content", "stopped", "cut", "lost", "encoding", "gate"]
+FOUND_STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+
+Stage = Literal["recipient", "content", "stopped", "cut", "lost", "unclear", "encoding", "gate"]
 
 
 class RelayRefused(Exception):
@@ -39,12 +41,14 @@ class Verdict:
 
     ``recipient``, ``content``: the reply to RCPT, or to DATA and the dot. ``stopped``: no dot was written, and nothing went wrong.
     ``cut``: the connection ended while this copy was on its way, before the dot. ``lost``: the dot was written and no reply came.
-    ``encoding``: this server cannot take the address (RFC 6531). ``gate``: it must not leave, ``problem`` says why.
+    ``unclear``: a reply came, and says neither yes nor no. ``encoding``: this server cannot take the address (RFC 6531).
+    ``gate``: it must not leave, ``problem`` says why. ``receipt`` is what a provider calls the copy that it took.
     """
 
     stage: Stage
     reply: Reply | None = None
     problem: str = ""
+    receipt: str = ""
 
     @property
     def is_sent(self) -> bool:
@@ -53,6 +57,17 @@ class Verdict:
 
 def reply(code: int, text: bytes) -> Reply:
     """A reply without addresses, its enhanced status code (RFC 2034) apart."""
-    words = "".join(char if char.isprintable() else " " for char in text.decode("utf-8", "replace")).split()
+    words = plain(text.decode("utf-8", "replace")).split()
     status = words[0] if words and STATUS.fullmatch(words[0]) else ""
     return Reply(code, status, redact(" ".join(words[1:] if status else words))[:KEPT])
+
+
+def plain(text: str) -> str:
+    """A text on one line, of characters that can be shown."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def status_in(text: str) -> str:
+    """The first enhanced status code (RFC 3463) that stands in what a mail server or a provider said, or ""."""
+    found = FOUND_STATUS.search(text)
+    return found.group() if found else ""
