@@ -1,10 +1,11 @@
 """The site's addresses."""
 
+import anymail.urls
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from chamberlist import pages
+from chamberlist import pages, providers
 
 handler400 = pages.bad_request
 handler403 = pages.permission_denied
@@ -19,5 +20,7 @@ urlpatterns = [
     path("", include("subscriptions.urls")),
     path("", include("posting.urls")),
 ]
+if settings.EMAIL_PROVIDER:  # Its reports, and nothing else of what django-anymail could receive.
+    urlpatterns.append(path("anymail/", include(providers.webhook(settings.EMAIL_PROVIDER, anymail.urls.urlpatterns))))
 if settings.DEMO_MAIL:
     urlpatterns.append(path("dev/mail/", include("chamberlist.embedded.mailpage")))

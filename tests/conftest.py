@@ -15,6 +15,7 @@ from django.utils import cache
 from chamberlist import fence
 from posting.delivery import pace
 from tests import workers
+from tests.providerserver import POSTMARK, Provider
 from tests.skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.smtpserver import SmtpServer
 
@@ -29,6 +30,16 @@ def smtp(settings: Any) -> Iterator[SmtpServer]:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.relay.host, server.relay.port
         settings.EMAIL_USE_TLS = False
+        yield server
+
+
+@pytest.fixture
+def provider(request: pytest.FixtureRequest, settings: Any) -> Iterator[Provider]:
+    """A provider's interface that the site's settings name, asked by one thread unless a test wants more."""
+    with Provider(getattr(request, "param", POSTMARK)) as server:
+        settings.EMAIL_PROVIDER = settings.EMAIL_BACKEND = server.kind
+        settings.ANYMAIL = server.options
+        settings.DELIVERY_CONNECTIONS = 1
         yield server
 
 

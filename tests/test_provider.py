@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import getaddresses
 from typing import Any
@@ -28,16 +28,6 @@ from tests.test_dispatch import counts, run_lanes, state_of, wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 State = Delivery.State
 ADDRESSES = ("anne@bakery.example", "bob@garage.example", "cleo@florist.example")
-
-
-@pytest.fixture(params=[POSTMARK])
-def provider(request: pytest.FixtureRequest, settings) -> Iterator[Provider]:
-    """A provider's interface that the site's settings name, asked by one thread unless a test wants more."""
-    with Provider(request.param) as server:
-        settings.EMAIL_PROVIDER = settings.EMAIL_BACKEND = server.kind
-        settings.ANYMAIL = server.options
-        settings.DELIVERY_CONNECTIONS = 1
-        yield server
 
 
 both = pytest.mark.parametrize("provider", [POSTMARK, MAILGUN], indirect=True, ids=["postmark", "mailgun"])

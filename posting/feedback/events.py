@@ -1,0 +1,100 @@
+"""Events: what a provider reports of a copy that it took. A report may come twice, late, or in any order; each counts once."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from anymail.signals import AnymailTrackingEvent, EventType
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Coalesce
+
+from chamberlist.clock import Now
+from chamberlist.redaction import redact
+from posting.delivery.ledger import receipt_key
+from posting.delivery.replies import plain, status_in
+from posting.models import Delivery, DeliveryEvent
+
+State, Kind = Delivery.State, DeliveryEvent.Kind
+
+KINDS: dict[str, str] = {  # What is not here says nothing of a copy's way: we track nobody.
+    EventType.QUEUED: Kind.SENT,
+    EventType.SENT: Kind.SENT,
+    EventType.DEFERRED: Kind.DEFERRED,
+    EventType.DELIVERED: Kind.DELIVERED,
+    EventType.REJECTED: Kind.REJECTED,
+    EventType.FAILED: Kind.FAILED,
+    EventType.BOUNCED: Kind.BOUNCED,
+    EventType.COMPLAINED: Kind.COMPLAINED,
+}
+# Where a report leads, in this order as far as the ledger's own table allows; nothing undoes what is final. A report of the way
+# proves that the provider took the copy, also where no answer of its interface was read.
+PATHS: dict[str, tuple[str, ...]] = {
+    Kind.SENT: (State.SENT,),
+    Kind.DEFERRED: (State.SENT,),
+    Kind.DELIVERED: (State.SENT, State.DELIVERED),
+    Kind.REJECTED: (State.FAILED, State.BOUNCED),  # What was taken, and then not sent on, came back.
+    Kind.FAILED: (State.FAILED, State.BOUNCED),
+    Kind.BOUNCED: (State.SENT, State.BOUNCED),
+    Kind.COMPLAINED: (State.SENT, State.COMPLAINED),
+}
+OURS = re.compile(r"<?([0-9a-f]{32})@([^>]+)>?")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One report: ``key`` names it, ``said`` is what a mail server or the provider said, as it came."""
+
+    kind: str
+    key: str
+    said: str = ""
+
+
+def receive(sender: object, event: AnymailTrackingEvent, esp_name: str, **_: Any) -> None:
+    """Take a report that django-anymail has read and found to be the provider's. One about nothing of ours is nobody's business."""
+    kind = KINDS.get(event.event_type)
+    delivery_id = _find(event.metadata or {}, event.message_id or "")
+    if kind is None or delivery_id is None:
+        return
+    moment = event.timestamp.isoformat() if event.timestamp else redact(str(event.event_id or ""))
+    said = plain(" ".join(str(words) for words in (event.mta_response, event.description, event.reject_reason) if words))
+    record(delivery_id, Report(kind, f"{esp_name}/{event.event_type}/{moment}"[:80], said))
+
+
+@transaction.atomic
+def record(delivery_id: int, report: Report) -> bool:
+    """Write a report down, and move its copy along; False where it was known, or the copy is gone.
+
+    The effects on the subscription (suspension, suppression) belong here, behind the move: once a report.
+    """
+    delivery = Delivery.objects.select_for_update().filter(pk=delivery_id).first()
+    if delivery is None:
+        return False
+    status, said = status_in(report.said), redact(report.said)
+    _, is_new = DeliveryEvent.objects.get_or_create(
+        delivery=delivery, key=report.key, defaults={"kind": report.kind, "status": status[:12], "text": said[:300]}
+    )
+    if is_new and delivery.state not in Delivery.WAITING:  # One that waits again is a person's decision.
+        for state in PATHS[report.kind]:
+            delivery.advance(state, status=said[:200], ended_at=Coalesce("ended_at", Now()))
+    return is_new
+
+
+def _find(metadata: dict[str, Any], message_id: str) -> int | None:
+    """The copy by what we told the provider, by our own Message-ID, or by what the provider called it."""
+    deliveries = Delivery.objects.values_list("pk", flat=True)
+    handle = metadata.get("delivery")
+    ours = OURS.fullmatch(message_id)
+    if handle is None and ours and ours[2] == settings.LIST_DOMAIN:
+        handle = ours[1]
+    if handle is not None:
+        return deliveries.filter(handle=UUID(handle)).first() if _is_handle(handle) else None
+    if not message_id:
+        return None
+    receipts = DeliveryEvent.objects.filter(kind=Kind.SENT, key=receipt_key(message_id))
+    return receipts.values_list("delivery_id", flat=True).first()
+
+
+def _is_handle(text: object) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{32}", text) is not None
