@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Max
 from django.utils.module_loading import import_string
 
-from chamberlist import dkim, fence
+from chamberlist import dkim, fence, providers
 from chamberlist.clock import Now, now
 from chamberlist.models import Alert, FenceHost, Halt
 from chamberlist.redaction import redact
@@ -104,7 +104,10 @@ def heartbeat() -> Finding:
 def relay() -> Finding:
     """Whether the relay lets us in, with its certificate checked; and what it offers."""
     if settings.EMAIL_PROVIDER:
-        return Finding("relay", "ok", f"Mail goes through {settings.EMAIL_PROVIDER}; an API cannot be tried without a mail.")
+        if problem := providers.problem(settings.EMAIL_PROVIDER, settings.ANYMAIL):
+            return Finding("relay", "fail", problem)
+        text = f"All mail goes through {settings.EMAIL_PROVIDER}; an interface cannot be tried without a mail."
+        return Finding("relay", "ok", text)
     where, context = settings.RELAY, ssl.create_default_context()
     with (
         smtplib.SMTP_SSL(where.host, where.port, timeout=PATIENCE, context=context)
@@ -151,6 +154,8 @@ def sending() -> Finding:
 
 def signatures() -> Finding:
     """Whether copies are signed."""
+    if settings.EMAIL_PROVIDER:
+        return Finding("DKIM", "ok", "The provider signs: let its pages say that LIST_DOMAIN is verified.")
     records = dkim.records(settings.DKIM, settings.LIST_DOMAIN)
     if not records:
         text = "Copies are not signed here: set DKIM_KEY, or make sure that the relay signs for LIST_DOMAIN."

@@ -25,7 +25,6 @@ FIT = {
     "mandrill": Provider(webhook_keys=("MANDRILL_WEBHOOK_KEY",)),
     "postmark": Provider(),
     "resend": Provider(switches_tracking=False),
-    "sendgrid": Provider(),
     "sparkpost": Provider(),
 }
 UNFIT = {
@@ -36,6 +35,7 @@ UNFIT = {
     "mailtrap": "nothing says that it sends List-Unsubscribe-Post as it is given",
     "postal": "it keeps no metadata, so that no report could be told from another; use its SMTP relay instead",
     "scaleway": "django-anymail reads no reports of it, so that a copy in doubt would stay there",
+    "sendgrid": "django-anymail has dropped its support for it",
     "unisender_go": "it takes no List-Unsubscribe-Post, so that nobody could leave with one click (RFC 8058)",
 }
 UNWANTED = {  # By the end of their names: most can be set for one provider too.

@@ -1,10 +1,11 @@
 """The checker: lays a mail server's own record beside the ledger. It knows nothing of how copies are handed over."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from posting.models import Delivery, Post
-from tests.smtpserver import SmtpServer
 
 State = Delivery.State
 NOT_SENT = {State.FAILED, State.CANCELLED, State.SUPPRESSED, State.EXPIRED, *Delivery.WAITING}
@@ -19,7 +20,21 @@ class Reckoning:
     arrived_in_doubt: int
 
 
-def reckon(post: Post, smtp: SmtpServer) -> Reckoning:
+class Taken(Protocol):
+    """What was taken in one transaction."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]: ...
+
+
+class Server(Protocol):
+    """Who takes copies, and keeps a record of them."""
+
+    @property
+    def received(self) -> Sequence[Taken]: ...
+
+
+def reckon(post: Post, smtp: Server) -> Reckoning:
     """Fails where anybody was sent two copies, or the ledger says otherwise than the server, or the sums do not hold."""
     post.refresh_from_db()
     arrived = Counter(recipient for mail in smtp.received for recipient in mail.recipients)

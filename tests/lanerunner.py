@@ -14,10 +14,12 @@ import django
 
 django.setup()
 
-from posting.delivery import copies, dispatch, lanes, ledger  # noqa: E402 (models need the setup)
+from posting.delivery import copies, dispatch, lanes, ledger, messages  # noqa: E402 (models need the setup)
 from posting.delivery.channel import Channel  # noqa: E402
 from posting.delivery.dispatch import Shift  # noqa: E402
+from posting.delivery.exchange import Exchange  # noqa: E402
 from posting.delivery.judging import Judge  # noqa: E402
+from posting.delivery.provider import ProviderWire  # noqa: E402
 from posting.delivery.session import DOT, Session  # noqa: E402
 from posting.delivery.wire import SmtpWire  # noqa: E402
 
@@ -59,10 +61,21 @@ POINTS: dict[str, tuple[Any, str, str, Which, str]] = {
     "before the lease is given back": (lanes, "release", "before", bool, "lane"),
 }
 
+THROUGH_A_PROVIDER: dict[str, tuple[Any, str, str, Which, str]] = {
+    "given to the threads": (ProviderWire, "push", "after", bool, "group"),
+    "a message built": (messages, "build", "after", bool, "copy"),
+    "connecting to the provider": (ProviderWire, "_may_write", "before", bool, "copy"),
+    "permission given": (ProviderWire, "_may_write", "after", bool, "copy"),
+    "a response read": (Exchange, "send", "after", bool, "copy"),
+    "a response judged": (ProviderWire, "_count", "before", bool, "copy"),
+    "a response told": (ProviderWire, "_answer", "after", bool, "copy"),
+    "hanging up on the provider": (ProviderWire, "close", "before", bool, "lane"),
+}
+
 
 def lay(point: str, nth: int) -> None:
     """Make the ``nth`` passing of a point the last one."""
-    owner, name, moment, is_meant, _ = POINTS[point]
+    owner, name, moment, is_meant, _ = (POINTS | THROUGH_A_PROVIDER)[point]
     as_ever = getattr(owner, name)
     counting, passed = threading.Lock(), 0
 

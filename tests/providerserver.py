@@ -35,6 +35,11 @@ class Request:
         return address
 
     @property
+    def recipients(self) -> tuple[str, ...]:
+        """As a mail server's record has them."""
+        return (self.recipient,)
+
+    @property
     def headers(self) -> dict[str, str]:
         """The headers that the copy is to have beside those with fields of their own."""
         if "Headers" in self.fields:
@@ -99,8 +104,18 @@ class Provider:
         return options | keys | {"MAILGUN_API_URL": f"{self.url}v3"}
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The same for another process."""
+        return {"EMAIL_PROVIDER": self.kind} | {f"ANYMAIL_{name}": str(value) for name, value in self.options.items()}
+
+    @property
     def recipients(self) -> list[str]:
         return [request.recipient for request in self.requests]
+
+    @property
+    def received(self) -> list[Request]:
+        """The record of what was taken."""
+        return self.requests
 
     def to(self, address: str) -> Request:
         """The one request for this recipient."""

@@ -23,9 +23,9 @@ SERVERS = ("postgres", "redis")
 SETTINGS = (REPOSITORY / "chamberlist" / "settings.py").read_text()
 READ = re.compile(r'(?:env\.\w+|whole_number)\(\s*"([A-Z_]+)"')
 NEEDED = set(re.findall(r'env\.\w+\("([A-Z_]+)"\)', SETTINGS)) | {"DATABASE_URL"}
-SECRETS = {"SECRET_KEY", "ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS", "DATABASE_URL", "SMTP_URL", "DKIM_KEY"}
+SECRETS = {"SECRET_KEY", "ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS", "DATABASE_URL", "SMTP_URL", "DKIM_KEY", "ANYMAIL"}
 OURS = {name for name, app in get_commands().items() if str(app) in ("chamberlist", "subscriptions", "posting")} | {"makekeys"}
-DJANGOS = {"migrate", "collectstatic", "createsuperuser"}
+DJANGOS = {"check", "migrate", "collectstatic", "createsuperuser"}
 
 
 def dockerfile() -> list[tuple[str, str]]:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from anymail.signals import pre_send
 from django.db import connection
+from urllib3.connection import HTTPConnection
 
 from chamberlist import halt, tokens
 from chamberlist.clock import Now
 from chamberlist.models import Alert
-from posting.delivery import audience, dispatch, gate, lanes, messages
+from posting.delivery import audience, dispatch, exchange, gate, lanes, messages
 from posting.delivery.provider import ProviderWire
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
@@ -441,6 +442,53 @@ def test_a_lease_that_is_nearly_over_writes_no_request(provider: Provider, post:
     stop_at_the_second(provider, wires, lose_it)
     run_lanes()
     assert len(provider.requests) == 2 and counts(post) == {State.SENT: 2, State.QUEUED: 1}
+
+
+def test_a_halt_between_the_building_and_the_writing_of_a_request_holds(
+    provider: Provider, post: Post, wires: list[ProviderWire], monkeypatch
+):
+    checked = gate.check_message
+
+    def halt_then_check(*args: Any) -> str:
+        someone = threading.Thread(target=halted)
+        someone.start()
+        someone.join(30)
+        committed = time.monotonic()
+        wait_until(lambda: wires[-1].permit[1] > committed)
+        return checked(*args)
+
+    def halted() -> None:
+        halt.halt(by="a test", reason="fire")
+        connection.close()
+
+    monkeypatch.setattr(gate, "check_message", halt_then_check)
+    run_lanes()
+    assert provider.requests == [] and counts(post) == {State.QUEUED: 3}
+
+
+def test_the_permission_is_asked_once_the_connection_is_open(provider: Provider, post: Post, monkeypatch):
+    happened: list[str] = []
+    connect, may_write = HTTPConnection.connect, ProviderWire._may_write
+
+    def connecting(self: HTTPConnection) -> None:
+        connect(self)
+        happened.append("connected")
+
+    def asking(self: ProviderWire, delivery_id: int) -> bool:
+        happened.append("asked")
+        return may_write(self, delivery_id)
+
+    monkeypatch.setattr(HTTPConnection, "connect", connecting)
+    monkeypatch.setattr(ProviderWire, "_may_write", asking)
+    provider.on_request = lambda _: happened.append("written")
+    run_lanes()
+    assert happened == ["connected", "asked", "written", "asked", "written", "asked", "written"]
+
+
+def test_a_connection_that_was_idle_for_long_is_not_written_to(provider: Provider, post: Post, monkeypatch):
+    monkeypatch.setattr(exchange, "IDLE", -1)
+    run_lanes()
+    assert len({request.port for request in provider.requests}) == 3 and counts(post) == {State.SENT: 3}
 
 
 # The gate, and what is not a provider's fault

@@ -70,8 +70,8 @@ def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
     if not marked.recipient or copy.recipient != marked.recipient or copy.post_id != compiled.post.pk:
         return ELSEWHERE
     values = copies.values_for(marked)
-    if not all(grammar.fullmatch(values[name]) for name, grammar in GRAMMAR.items()):
-        return "A value of its own has an odd form."
+    if problem := _values_problem(values):
+        return problem
     if copy.envelope_sender != copies.envelope_sender(values):
         return "Its bounces would not come back to it."
     signatures = SIGNATURES.match(copy.data)
@@ -83,12 +83,12 @@ def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
 
 def check_message(compiled: Compiled, marked: Marked, message: messages.Message, backend: str) -> str:
     """Each copy that a provider builds: "" or why ``backend`` may not be given this message."""
-    recipient = marked.recipient
-    if not recipient or message.recipients() != [recipient] or message.to != [recipient] or marked.post_id != compiled.post.pk:
+    alone = [marked.recipient]
+    if not marked.recipient or message.to != alone or message.recipients() != alone or marked.post_id != compiled.post.pk:
         return ELSEWHERE
     values = copies.values_for(marked)
-    if not all(grammar.fullmatch(values[name]) for name, grammar in GRAMMAR.items()):
-        return "A value of its own has an odd form."
+    if problem := _values_problem(values):
+        return problem
     if messages.extras(message) != {"metadata": messages.metadata(marked), **providers.untracked(backend)}:
         return "The provider is told more or less than it needs to know about it."
     names = [name.lower() for name in message.extra_headers]
@@ -96,6 +96,12 @@ def check_message(compiled: Compiled, marked: Marked, message: messages.Message,
         return "It has a header that does not belong into it, or lacks one."
     if _fields(message) != _checked_fields(compiled, values) or message.attachments or message.content_subtype != "plain":
         return CHANGED
+    return ""
+
+
+def _values_problem(values: Mapping[str, bytes]) -> str:
+    if not all(grammar.fullmatch(values[name]) for name, grammar in GRAMMAR.items()):
+        return "A value of its own has an odd form."
     return ""
 
 
