@@ -52,7 +52,10 @@ def read(text: str, environment: Mapping[str, str]) -> dict[str, Any]:
     if not all("=" in line for line in lines):
         raise ValueError("ANYMAIL takes lines of the form POSTMARK_SERVER_TOKEN=value.")
     pairs = [line.split("=", 1) for line in lines]
-    return {name.strip().removeprefix("ANYMAIL_"): value.strip() for name, value in pairs} | dict(environment)
+    given = {name.strip().removeprefix("ANYMAIL_"): value.strip() for name, value in pairs}
+    if "REQUESTS_TIMEOUT" in given:
+        raise ValueError("ANYMAIL takes no REQUESTS_TIMEOUT; set ANYMAIL_REQUESTS_TIMEOUT instead.")
+    return given | dict(environment)
 
 
 def name_of(backend: str) -> str:

@@ -17,7 +17,7 @@ from urllib3.connection import HTTPConnection
 from chamberlist import halt, tokens
 from chamberlist.clock import Now
 from chamberlist.models import Alert
-from posting.delivery import audience, dispatch, exchange, gate, lanes, messages
+from posting.delivery import audience, copies, dispatch, exchange, gate, lanes, ledger, messages, verdicts
 from posting.delivery.provider import ProviderWire
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
@@ -583,6 +583,31 @@ def test_a_lane_sends_nothing_while_the_settings_are_refused(provider: Provider,
     run_lanes()
     assert counts(post) == {State.QUEUED: 3} and provider.requests == []
     assert Alert.objects.get().kind == "relay" and next(iter(change)) in Alert.objects.get().text
+
+
+def test_what_is_pushed_after_the_last_thread_ended_comes_back(provider: Provider, post: Post, settings):
+    settings.ANYMAIL = {name: value for name, value in settings.ANYMAIL.items() if name != "POSTMARK_SERVER_TOKEN"}
+    hold = lanes.take(1)
+    assert hold
+    wire = ProviderWire(settings.EMAIL_PROVIDER, hold, connections=2)
+    wire.open()
+    for thread in wire.threads:
+        thread.join(30)
+    marked = ledger.claim(hold, post.pk, limit=2).marked
+    wire.push([(copies.compile_post(post), copy) for copy in marked])
+    assert [answer.verdict.stage for answer in wire.take(0, enough=2)] == ["stopped", "stopped"]
+    wire.close(seconds=1)
+
+
+def test_a_fault_of_ours_in_mid_request_leaves_a_doubt_and_stops_the_lane(provider: Provider, post: Post, monkeypatch):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(verdicts, "on_status", broken)
+    run_lanes()
+    assert counts(post) == {State.IN_DOUBT: 1, State.QUEUED: 2} and len(provider.requests) == 1
+    assert {alert.kind for alert in Alert.objects.all()} == {"doubt", "relay"}
+    assert lanes.idle(1) == [], "it rests"
 
 
 def test_a_missing_key_fails_nobody(provider: Provider, post: Post, settings):

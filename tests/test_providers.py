@@ -119,6 +119,8 @@ def test_settings_are_read_from_lines_and_from_the_environment():
     assert providers.read(text, {"X": "2"}) == expected
     with pytest.raises(ValueError, match="lines of the form"):
         providers.read("POSTMARK_SERVER_TOKEN", {})
+    with pytest.raises(ValueError, match="ANYMAIL_REQUESTS_TIMEOUT"):
+        providers.read("REQUESTS_TIMEOUT=5", {})
 
 
 def test_each_setting_of_a_provider_can_stand_in_a_file(monkeypatch, tmp_path):

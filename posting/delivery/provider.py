@@ -8,7 +8,7 @@ settles it.
 import logging
 import threading
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 import requests
 from anymail.exceptions import AnymailRecipientsRefused
@@ -56,6 +56,12 @@ class ProviderWire(Desk):
         if self.is_open:
             for thread in self.threads:
                 thread.start()
+
+    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+        with self.calls:
+            super().push(jobs)
+            if self.trouble:  # The threads may have ended with it.
+                self._return_jobs()
 
     def allow(self, ids: Container[int], asked_at: float) -> None:
         super().allow(ids, asked_at)
@@ -113,21 +119,23 @@ class ProviderWire(Desk):
             self._answer(marked.id, marked.post_id, built)
             return
         exchange.expect(lambda: self._may_write(marked.id))
+        verdict = Verdict("lost")  # Whatever else may happen, a copy that was taken up is answered for.
         try:
             verdict = hand_over(connection, exchange, built)
         except RelayRefused as error:
             self._give_up(str(error))
             verdict = Verdict("stopped")
-        self.written.pop(marked.id, None)
-        self._count(verdict)
-        self._answer(marked.id, marked.post_id, verdict)
+        finally:
+            self.written.pop(marked.id, None)
+            self._count(verdict)
+            self._answer(marked.id, marked.post_id, verdict)
 
     def _build(self, compiled: Compiled, marked: Marked) -> Message | Verdict:
         if marked.id not in self.permit[0]:
             return Verdict("stopped")
-        if not messages.can_take(marked.recipient):
-            return Verdict("encoding")
         try:
+            if not messages.can_take(marked.recipient):
+                return Verdict("encoding")
             message = messages.build(compiled, marked, self.backend)
             problem = gate.check_message(compiled, marked, message, self.backend)
         except Exception:
