@@ -14,7 +14,7 @@ from django.utils import cache
 
 from chamberlist import fence
 from posting.delivery import pace
-from tests import workers
+from tests import certificates, workers
 from tests.providerserver import POSTMARK, Provider
 from tests.skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.smtpserver import SmtpServer
@@ -41,6 +41,12 @@ def provider(request: pytest.FixtureRequest, settings: Any) -> Iterator[Provider
         settings.ANYMAIL = server.options
         settings.DELIVERY_CONNECTIONS = 1
         yield server
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Good until so many days from now."""
+    return certificates.make(tmp_path, days=getattr(request, "param", 1))
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.utils import getaddresses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
@@ -60,8 +62,9 @@ class Answer:
 class Provider:
     """``on_request`` gets each request and may answer otherwise than with yes; it may also wait."""
 
-    def __init__(self, kind: str = POSTMARK) -> None:
+    def __init__(self, kind: str = POSTMARK, *, certificate: Path | None = None) -> None:
         self.kind = kind
+        self.scheme = "http" if certificate is None else "https"
         self.requests: list[Request] = []
         self.on_request: Callable[[Request], Answer | None] = lambda _: None
         self.arrived = threading.Condition()
@@ -80,6 +83,10 @@ class Provider:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Interface)
         self.server.daemon_threads = True
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -92,7 +99,7 @@ class Provider:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_address[1]}/"
 
     @property
     def options(self) -> dict[str, Any]:

@@ -320,6 +320,24 @@ def test_a_certificate_that_nobody_vouches_for_has_nothing_in_doubt(provider: Pr
     assert provider.requests == []
 
 
+def test_copies_go_out_encrypted_over_connections_that_are_kept(provider: Provider, post: Post, settings, certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with Provider(certificate=certificate) as encrypted:
+        settings.ANYMAIL = encrypted.options
+        run_lanes()
+    assert counts(post) == {State.SENT: 3} and encrypted.url.startswith("https:")
+    assert len({request.port for request in encrypted.requests}) == 1
+
+
+def test_a_proxy_changes_nothing(provider: Provider, post: Post, settings, monkeypatch, wires: list[ProviderWire]):
+    monkeypatch.setenv("http_proxy", provider.url)
+    settings.ANYMAIL = {**settings.ANYMAIL, "POSTMARK_API_URL": "http://interface.example/"}
+    stop_at_the_second(provider, wires, lambda: halt.halt(by="a test", reason="fire"))
+    run_lanes()
+    assert {request.path for request in provider.requests} == {"http://interface.example/email"}
+    assert counts(post) == {State.SENT: 2, State.QUEUED: 1}
+
+
 def test_a_copy_whose_answer_does_not_come_in_time_is_in_doubt_and_not_sent_again(provider: Provider, post: Post, settings):
     settings.ANYMAIL = {**settings.ANYMAIL, "REQUESTS_TIMEOUT": 0.2}
     over = threading.Event()

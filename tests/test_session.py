@@ -404,12 +404,6 @@ def test_no_line_break_enters_a_command(smtp: SmtpServer):
 
 
 @pytest.fixture
-def certificate(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Good until so many days from now."""
-    return certificates.make(tmp_path, days=getattr(request, "param", 1))
-
-
-@pytest.fixture
 def encrypted(certificate: Path) -> Iterator[SmtpServer]:
     """A server that wants STARTTLS before anything else."""
     with SmtpServer(tls_context=certificates.context(certificate), require_starttls=True) as server:
