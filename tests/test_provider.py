@@ -10,6 +10,7 @@ from email.utils import getaddresses
 from typing import Any
 
 import pytest
+from anymail.message import AnymailRecipientStatus, AnymailStatus
 from anymail.signals import pre_send
 from django.db import connection
 from urllib3.connection import HTTPConnection
@@ -265,6 +266,35 @@ def test_an_answer_is_about_that_copy_alone(provider: Provider, post: Post, answ
     assert sorted(provider.recipients) == sorted(ADDRESSES), "nobody was tried twice"
     assert state_of(post) == Post.State.DONE
     assert [alert.kind for alert in Alert.objects.all()] == (["doubt"] if state == State.IN_DOUBT else [])
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "code"),
+    [
+        ("sent", "content", 250),
+        ("queued", "content", 250),
+        ("rejected", "recipient", 550),
+        ("invalid", "recipient", 550),
+        ("failed", "content", 554),
+        ("unknown", "unclear", None),
+        (None, "unclear", None),
+    ],
+)
+def test_each_status_of_the_library_has_its_verdict(status: str | None, stage: str, code: int | None):
+    message = messages.Message()
+    message.anymail_status = AnymailStatus()  # type: ignore[attr-defined]
+    message.anymail_status.set_recipient_status({"anne@bakery.example": AnymailRecipientStatus("id-1", status)})  # type: ignore[attr-defined]
+    verdict = verdicts.on_status(message, None)
+    assert (verdict.stage, verdict.reply and verdict.reply.code) == (stage, code)
+    assert verdict.receipt == ("id-1" if verdict.is_sent else "")
+
+
+def test_a_status_about_two_people_is_no_answer():
+    message = messages.Message()
+    message.anymail_status = AnymailStatus()  # type: ignore[attr-defined]
+    both_sent = dict.fromkeys(ADDRESSES[:2], AnymailRecipientStatus("id-1", "sent"))
+    message.anymail_status.set_recipient_status(both_sent)  # type: ignore[attr-defined]
+    assert verdicts.on_status(message, None).stage == "unclear"
 
 
 @pytest.mark.parametrize(
