@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import clear_url_caches
 
-from chamberlist import urls
+from chamberlist import halt, urls
 from chamberlist.models import Alert
 from posting.delivery import lanes
 from posting.feedback import events
@@ -102,7 +102,7 @@ def test_a_timeout_is_in_doubt_until_a_late_report_settles_it(hook: Provider, po
         assert tell(delivered(copy.handle.hex)).status_code == 200
     assert counts(post) == {State.SENT: 2, State.DELIVERED: 1}
     copy.refresh_from_db()
-    assert copy.ended_at is not None and copy.status == "smtp;250 2.1.5 <[address]> Ok"
+    assert copy.ended_at is not None and copy.status == "2.1.5 smtp;250 2.1.5 <[address]> Ok"
     [event] = copy.events.all()
     assert (event.kind, event.status, event.text) == ("delivered", "2.1.5", "smtp;250 2.1.5 <[address]> Ok")
     run_lanes()
@@ -231,6 +231,14 @@ def test_a_report_changes_nobodys_consent(hook: Provider, post: Post):
         tell(report)
     assert ConsentEvent.objects.count() == before
     assert copy.subscription and copy.subscription.state == "active"
+
+
+def test_copies_that_come_back_for_reputation_stop_everything(hook: Provider, post: Post):
+    run_lanes()
+    for copy in post.deliveries.all():
+        tell(bounced(copy.handle.hex, Details=f"smtp;550 5.7.1 <{BOB}> looks like spam"))
+    assert counts(post) == {State.BOUNCED: 3}
+    assert halt.is_on() and Alert.objects.get().kind.startswith("breaker/")
 
 
 @pytest.mark.parametrize("secret", ["", "reports:wrong", ":", SECRET.upper()])

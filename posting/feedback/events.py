@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from chamberlist.clock import Now
 from chamberlist.redaction import redact
+from posting.delivery import breaker
 from posting.delivery.ledger import receipt_key
 from posting.delivery.replies import plain, status_in
 from posting.models import Delivery, DeliveryEvent
@@ -77,7 +78,11 @@ def record(delivery_id: int, report: Report) -> bool:
     )
     if is_new and delivery.state not in Delivery.WAITING:  # One that waits again is a person's decision.
         for state in PATHS[report.kind]:
-            delivery.advance(state, status=said[:200], ended_at=Coalesce("ended_at", Now()))
+            # When a copy in doubt was taken, nobody knows: only its end is now.
+            ended = {} if state == State.SENT else {"ended_at": Coalesce("ended_at", Now())}
+            delivery.advance(state, status=_status(status, said), **ended)
+        if delivery.state in (State.FAILED, State.BOUNCED):
+            breaker.look(delivery.post_id)
     return is_new
 
 
@@ -94,6 +99,11 @@ def _find(metadata: dict[str, Any], message_id: str) -> int | None:
         return None
     receipts = DeliveryEvent.objects.filter(kind=Kind.SENT, key=receipt_key(message_id))
     return receipts.values_list("delivery_id", flat=True).first()
+
+
+def _status(status: str, said: str) -> str:
+    """As a lane writes it: the code first, where the breaker looks for it."""
+    return f"{status} {said}".strip()[:200]
 
 
 def _is_handle(text: object) -> bool:
