@@ -13,8 +13,9 @@ from chamberlist import halt, systemmail
 from chamberlist.models import Alert, AuditEntry, Halt
 from posting import tasks
 from posting.delivery import breaker, dispatch, lanes, ledger
+from posting.delivery.desk import Answer
 from posting.delivery.replies import Verdict, reply
-from posting.delivery.wire import Answer, SmtpWire
+from posting.delivery.wire import SmtpWire
 from posting.models import Delivery, Lane, Post, Sender
 from tests import builders
 from tests.smtpserver import SmtpServer
