@@ -167,7 +167,8 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # What is committed stays, whatever the server's own default: a copy leaves after its mark is on disk.
 _options = DATABASES["default"].setdefault("OPTIONS", {})
 # A process that was frozen in mid-transaction keeps its rows from the others for no longer than a lease.
-_promised = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s"
+# What a lane asks again and again (``delivery.prepared``) is planned once: to plan it each time costs as much as to do it.
+_promised = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c plan_cache_mode=force_generic_plan"
 _options["options"] = f"{_options.get('options', '')} {_promised}".strip()
 
 # The broker only rings the bell; nobody waits long for it.

@@ -7,7 +7,6 @@ import hashlib
 import logging
 import random
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -52,8 +51,7 @@ class Claim(NamedTuple):
     last: tuple[datetime, int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How the hand-over of one copy ended. ``status`` is an enhanced code (RFC 3463) or "", ``text`` a reply without addresses."""
 
     delivery_id: int
@@ -125,20 +123,23 @@ def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
         "waits": [_wait(outcome) for outcome in outcomes],
     }
     moved = {delivery_id for delivery_id, _ in RECORD.rows({**values, **_ours(hold)})}
-    DeliveryEvent.objects.bulk_create(
-        [
-            DeliveryEvent(
-                delivery_id=outcome.delivery_id,
-                key=receipt_key(outcome.receipt) or f"smtp/{outcome.state}/{hashlib.sha256(outcome.text.encode()).hexdigest()[:32]}",
-                kind=KINDS[outcome.state],
-                status=outcome.status,
-                text=outcome.text[:300],
-            )
-            for outcome in outcomes
-            if outcome.delivery_id in moved and (outcome.receipt or outcome.state in TOLD)
-        ],
-        ignore_conflicts=True,
-    )
+    events = [
+        DeliveryEvent(
+            delivery_id=outcome.delivery_id,
+            key=receipt_key(outcome.receipt) or _said_key(outcome),
+            kind=KINDS[outcome.state],
+            status=outcome.status,
+            text=outcome.text[:300],
+        )
+        for outcome in outcomes
+        if outcome.delivery_id in moved and (outcome.receipt or outcome.state in TOLD)
+    ]
+    if events:
+        DeliveryEvent.objects.bulk_create(events, ignore_conflicts=True)
+
+
+def _said_key(outcome: Outcome) -> str:
+    return f"smtp/{outcome.state}/{hashlib.sha256(outcome.text.encode()).hexdigest()[:32]}"
 
 
 def put_back(hold: Hold, ids: Iterable[int]) -> None:

@@ -15,7 +15,11 @@ class Statement:
     name: str
     text: str
     takes: dict[str, str]
+    call: str = field(init=False)
     _prepared_on: "WeakKeyDictionary[Any, None]" = field(default_factory=WeakKeyDictionary, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "call", f"EXECUTE {self.name}{_list(f'%({name})s' for name in self.takes)}")
 
     def rows(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Run it; the rows that it returns."""
@@ -26,7 +30,7 @@ class Statement:
                 places = {name: f"${number}" for number, name in enumerate(self.takes, 1)}
                 cursor.execute(f"PREPARE {self.name}{_list(self.takes.values())} AS {self.text % places}")
                 self._prepared_on[connection.connection] = None
-            cursor.execute(f"EXECUTE {self.name}{_list(f'%({name})s' for name in self.takes)}", values)
+            cursor.execute(self.call, values)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
