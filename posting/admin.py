@@ -134,6 +134,8 @@ class PostAdmin(VerbAdmin):
         "hurry": "It goes out now.",
         "recall": "Recalled: copies that have not left never will.",
         "thaw": "It goes on.",
+        "resend": "The copies in doubt wait to be sent again.",
+        "leave": "The copies in doubt stay as they are; that is on record.",
     }
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -156,6 +158,7 @@ class PostAdmin(VerbAdmin):
                 "author": copies.author_name(post),
                 "strangers": gate.strangers(post),
                 "counts": [(state.replace("_", " "), number) for state, number in counts.items() if number],
+                "doubts": counts.get("in_doubt", 0) if post.state in (Post.State.SENDING, Post.State.DONE) else 0,
                 "possible": {to for state, targets in Post.TRANSITIONS.items() if state == post.state for to in targets},
             }
         return super().change_view(request, object_id, form_url, context)
@@ -190,3 +193,13 @@ class PostAdmin(VerbAdmin):
     def thaw(self, request: HttpRequest, post: Post) -> str:
         """After a check."""
         return moderation.thaw(post, by=request.user.get_username(), reason=request.POST.get("reason", ""))
+
+    def resend(self, request: HttpRequest, post: Post) -> str:
+        """The copies in doubt, on this person's word."""
+        by, reason = request.user.get_username(), request.POST.get("reason", "")
+        return moderation.resend_doubts(post, by=by, reason=reason)[1]
+
+    def leave(self, request: HttpRequest, post: Post) -> str:
+        """The copies in doubt, as they are."""
+        by, reason = request.user.get_username(), request.POST.get("reason", "")
+        return moderation.leave_doubts(post, by=by, reason=reason)[1]

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from chamberlist.clock import Now
 from chamberlist.models import AuditEntry
@@ -65,3 +67,17 @@ def test_nothing_of_a_recalled_post_is_sent_again(post: Post):
 def test_one_of_the_two_must_be_chosen(post: Post):
     with pytest.raises(CommandError, match="required"):
         call_command("resolvedoubt", post.pk)
+
+
+def test_staff_decide_about_doubts_on_the_page_of_the_post(post: Post, smtp: SmtpServer, admin_client: Client):
+    page = reverse("admin:posting_post_change", args=[post.pk])
+    leave, resend = (reverse("admin:posting_post_do", args=[post.pk, verb]) for verb in ("leave", "resend"))
+    assert "1 in doubt" in admin_client.get(page).content.decode()
+    assert "stay as they are" in admin_client.post(leave, {"reason": "too old to matter"}, follow=True).content.decode()
+    assert ledger.counts(post)["in_doubt"] == 1
+    assert "wait to be sent again" in admin_client.post(resend, {"reason": "no trace in the log"}, follow=True).content.decode()
+    dispatch.run_lane(1, seconds=60)
+    assert ledger.counts(post)["sent"] == 3
+    assert "in doubt</h2>" not in admin_client.get(page).content.decode()
+    entries = AuditEntry.objects.filter(verb__contains="doubts").order_by("pk").values_list("actor", "verb", "reason")
+    assert list(entries) == [("admin", "leave doubts", "too old to matter"), ("admin", "send doubts again", "no trace in the log")]
