@@ -41,8 +41,30 @@ class Received:
         return str(part.get_content())
 
 
+class Door(Controller):
+    """Where connections come in: each gets an ``Ear``."""
+
+    def factory(self) -> SMTP:
+        return Ear(self.handler, **self.SMTP_kwargs)
+
+
+class Ear(SMTP):
+    """One connection; aiosmtpd asks nobody when it hears DATA."""
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        recipients = self.envelope.rcpt_tos if self.envelope else []
+        answer = self.event_handler.at_data(recipients[0]) if recipients else None
+        if answer is None:
+            await super().smtp_DATA(arg)
+        elif answer:
+            await self.push(answer)
+        else:
+            assert isinstance(self.transport, asyncio.Transport)
+            self.transport.abort()
+
+
 class SmtpServer:
-    """Give it to ``settings.RELAY`` by ``.relay``. ``at_mail``, ``at_recipient`` and ``at_dot`` decide its answers.
+    """Give it to ``settings.RELAY`` by ``.relay``. ``at_mail``, ``at_recipient``, ``at_data`` and ``at_dot`` decide its answers.
 
     ``after_dot`` decides what it says of a copy that it keeps.
     """
@@ -53,6 +75,7 @@ class SmtpServer:
         self.received: list[Received] = []
         self.at_mail: Answer = lambda _: None
         self.at_recipient: Answer = lambda _: None
+        self.at_data: Answer = lambda _: None
         self.at_dot: Answer = lambda _: None
         self.after_dot: Answer = lambda _: None
         self.slowness = 0.0  # Seconds that it thinks about each dot, give or take a half.
@@ -62,9 +85,7 @@ class SmtpServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        self.controller = Controller(
-            self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True, data_size_limit=2**25, **options
-        )
+        self.controller = Door(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True, data_size_limit=2**25, **options)
 
     def __enter__(self) -> Self:
         self.controller.start()

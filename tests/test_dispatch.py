@@ -284,19 +284,20 @@ def test_a_relay_that_closes_in_mid_group_gets_the_rest_elsewhere(smtp: SmtpServ
     assert smtp.connections == 2
 
 
-def test_the_same_refusal_of_three_copies_in_a_row_freezes_the_post(smtp: SmtpServer, settings):
+@pytest.mark.parametrize("moment", ["at_data", "at_dot"])
+def test_the_same_refusal_of_three_copies_in_a_row_freezes_the_post(smtp: SmtpServer, moment: str, settings):
     settings.DELIVERY_GROUP = 5
     promotions = builders.a_list()
     builders.many_members(promotions, 20)
     post = builders.a_sending_post(builders.a_sender(promotions))
-    smtp.at_dot = lambda _: "554 5.6.0 looks like spam"
+    setattr(smtp, moment, lambda _: "554 5.6.0 looks like spam")
     run_lanes()
     found = counts(post)
     assert 3 <= found[State.FAILED] <= 3 + 2 * settings.DELIVERY_CONNECTIONS and sum(found.values()) == 20
     post.refresh_from_db()
     assert post.state == Post.State.FROZEN and "looks like spam" in post.frozen_reason
     assert Alert.objects.get().kind == f"frozen/{post.pk}"
-    smtp.at_dot = lambda _: None
+    setattr(smtp, moment, lambda _: None)
     assert moderation.thaw(post, by="a test", reason="talked to the relay's people") == ""
     run_lanes()
     assert counts(post) == {State.FAILED: found[State.FAILED], State.SENT: 20 - found[State.FAILED]}
