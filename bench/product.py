@@ -29,7 +29,6 @@ from subscriptions.models import MailingList, Subscription
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LANES = 2
-WIDEST = {"DELIVERY_RATE": "1000000", "COPIES_AN_HOUR": "10000000", "MEMBER_COPIES_A_DAY": "100"}
 TICKS = os.sysconf("SC_CLK_TCK")
 BODY = "Two loaves for the price of one, all week, at our shop in the High Street.\n\n" * 40  # About 10 KB a copy.
 COLUMNS = "mailing_list_id, handle, sealed_address, address_hash, domain_hash, state, confirmed_at"
@@ -117,7 +116,6 @@ class Worker:
             "SMTP_URL": f"smtp://127.0.0.1:{self.relay}/?tls=none",
             "DELIVERY_LANES": str(LANES),
             "LOG_LEVEL": "WARNING",
-            **WIDEST,
         }
         command = [sys.executable, "-m", "celery", "-A", "chamberlist", "worker", "-c", str(LANES + 2), "-l", "WARNING"]
         self.process = subprocess.Popen(
