@@ -65,7 +65,7 @@ def test_more_than_a_tenth_of_the_first_fifty_refused_stops_everything(post: Pos
     )
     found = counts(post)
     assert found[State.FAILED] == 6 and sum(found.values()) == 100
-    assert found[State.SENT] <= 41 + 16, "the groups in hand, no more"
+    assert found[State.SENT] <= 41 + 8, "the group in hand, no more"
     [alert] = Alert.objects.all()
     assert alert.kind.startswith("breaker/") and "stopped by itself" in alert.headline
 

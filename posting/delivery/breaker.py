@@ -29,11 +29,12 @@ BROKEN = """
 """
 
 
-def look(post_id: int) -> None:
-    """After copies of a post were refused or came back: stop everything where there are too many."""
+def look(post_id: int) -> bool:
+    """After copies of a post were refused or came back: stop everything where there are too many; True where it did."""
     problem = _distrusted(post_id) or _too_many_refused(post_id)
     if problem:
         trip(problem)
+    return bool(problem)
 
 
 def reckon() -> None:

@@ -154,11 +154,10 @@ class Shift:
             self.unrecorded = []
             self.is_idle = bool(limit) and not marked and not self.turns.is_cut_short
             self.ration.left -= len(marked)
-            frozen = self.freeze()
-            self.alarm()
+            stopped = self.freeze() | self.alarm(marked)
             if doubts:
                 closing.tell_of_doubts(doubts)
-            self.push(marked, asked_at, but=frozen)
+            self.push(marked, asked_at, but=stopped)
         except FROM_THE_LEDGER as error:
             self.mend(error)
 
@@ -211,7 +210,8 @@ class Shift:
             raise error
         log.warning("lane %s: the ledger was lost: %s", self.hold.number, type(error).__name__)
         until = time.monotonic() + DOT_TIMEOUT
-        self.wire.allow(self.wanted, 0.0)
+        self.asked_at = 0.0
+        self.wire.allow(self.wanted, self.asked_at)
         self.turns.forget()
         while True:
             connection.close()
@@ -273,12 +273,12 @@ class Shift:
             self.compiled.pop(post_id, None)  # If a person lets it go on, it is built anew.
         return frozen
 
-    def alarm(self) -> None:
-        """Tell those who must know: the breaker, which may stop everything (``ask`` learns of it), and staff."""
-        for post_id in self.judge.suspects:
-            breaker.look(post_id)
+    def alarm(self, marked: Iterable[Marked]) -> frozenset[int]:
+        """Tell those who must know: staff, and the breaker. The posts of which it lets no marked copy leave."""
+        is_stopped = any(breaker.look(post_id) for post_id in self.judge.suspects)
         for fault in self.faults:
             breaker.trip(fault)
+            is_stopped = True
         if self.judge.puts_off_all:
             said = self.judge.puts_off_all
             text = f"It says “later” to one copy after the other. They are tried again as long as their post lives. It said: {said}"
@@ -286,6 +286,9 @@ class Shift:
         self.judge.suspects.clear()
         self.faults.clear()
         self.judge.puts_off_all = ""
+        if is_stopped:
+            self.ask()
+        return frozenset(copy.post_id for copy in marked) if is_stopped else frozenset()
 
 
 def is_lost(error: Exception) -> bool:
