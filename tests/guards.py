@@ -242,6 +242,20 @@ GUARDS = (
         "tests/test_session.py tests/test_dispatch.py",
     ),
     Guard(
+        "P2 a dot that left alone is in doubt",
+        "posting/delivery/session.py",
+        "return self.channel.unsent > self.behind_the_dot",
+        "return self.channel.unsent > 0",
+        "tests/test_session.py",
+    ),
+    Guard(
+        "P2 what is said before the dot is no answer to it",
+        "posting/delivery/session.py",
+        '        if not self.channel.is_quiet:\n            raise Ended("the server spoke',
+        '        if False:\n            raise Ended("the server spoke',
+        "tests/test_session.py",
+    ),
+    Guard(
         "P2 one post is expanded once",
         "posting/delivery/audience.py",
         "Post.objects.select_for_update().filter(state=Post.State.ACCEPTED, ",
@@ -293,7 +307,7 @@ GUARDS = (
     Guard(
         "P4 the ledger is asked just before the dot",
         "posting/delivery/session.py",
-        "if self.source.may_finish(copy) is not True and not await self.source.permission(copy):",
+        "if not await self._may_finish(copy):",
         "if False:",
         "tests/test_session.py tests/test_dispatch.py",
     ),
@@ -303,6 +317,13 @@ GUARDS = (
         "if not self._may_leave():",
         "if False:",
         "tests/test_provider.py",
+    ),
+    Guard(
+        "P4 a dot that is still in this process is taken back",
+        "posting/delivery/session.py",
+        "self.source.may_finish(self.finished) is not True",
+        "self.source.may_finish(self.finished) is False",
+        "tests/test_session.py",
     ),
     Guard(
         "P4 its answer is half a second old at most",

@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from aiosmtpd.smtp import AuthResult
 
 from chamberlist.relay import Relay
 from posting.delivery import session
-from posting.delivery.channel import Ended
+from posting.delivery.channel import Channel, Ended
 from posting.delivery.copies import Copy
 from posting.delivery.replies import RelayRefused, Verdict, reply
 from posting.delivery.session import Session
@@ -41,7 +43,7 @@ class Copies:
     text: bytes = COPY
     allowed: Callable[[str], bool | None] = lambda _: True
     verdicts: dict[str, Verdict] = field(default_factory=dict)
-    asked: int = 0
+    is_slow: bool = False
 
     async def next(self) -> Copy | None:
         return self.next_now()
@@ -56,10 +58,6 @@ class Copies:
 
     def may_finish(self, copy: Copy) -> bool | None:
         return self.allowed(copy.recipient)
-
-    async def permission(self, copy: Copy) -> bool:
-        self.asked += 1
-        return bool(self.allowed(copy.recipient))
 
     def ended(self, copy: Copy, verdict: Verdict) -> None:
         assert copy.recipient not in self.verdicts, "a copy ends once"
@@ -99,6 +97,7 @@ def a_server_that_says(*lines: bytes, hangs_up: bool = True, reads: bool = True)
 
         def serve() -> None:
             client, _ = listener.accept()
+            listener.close()  # Whoever comes again is not left waiting.
             with client, client.makefile("rb") as heard:
                 for number, line in enumerate(lines):
                     if number:
@@ -215,7 +214,7 @@ def test_a_refusal_after_the_dot_is_an_answer(smtp: SmtpServer, said: str):
 
 def test_without_leave_no_dot_is_written(smtp: SmtpServer):
     verdicts = hand_over(smtp.relay, ANNE, BOB, CLEO, allowed=lambda person: person != BOB)
-    assert verdicts == {ANNE: verdicts[ANNE], BOB: Verdict("stopped")}
+    assert verdicts[ANNE].is_sent and verdicts[BOB] == verdicts.get(CLEO, Verdict("stopped")) == Verdict("stopped")
     assert [mail.recipients for mail in smtp.received] == [(ANNE,)]
 
 
@@ -366,14 +365,15 @@ def test_an_address_beyond_ascii_is_announced(smtp: SmtpServer):
     assert smtp.received[0].recipients == ("jörg@bakery.example",)
 
 
-def test_the_expiry_and_the_size_are_told_to_a_relay_that_asks():
-    """RFC 2852 section 4, RFC 1870 section 5."""
-    hello = b"250-x\r\n250-DELIVERBY 60\r\n250 SIZE\r\n"
+@pytest.mark.parametrize(("shortest", "told"), [("", " BY=3600;R"), (" 60", " BY=3600;R"), (" 3600", " BY=3600;R"), (" 7200", "")])
+def test_the_expiry_and_the_size_are_told_to_a_relay_that_asks(shortest: str, told: str):
+    """RFC 2852 section 4, RFC 1870 section 5. Never a later expiry than the copy's own, whatever the relay wants."""
+    hello = f"250-x\r\n250-DELIVERBY{shortest}\r\n250 SIZE\r\n".encode()
     with a_server_that_reads([GREETING, hello, OK, OK, GO_ON, OK]) as (relay, heard):
-        hand_over(relay)
+        assert hand_over(relay)[ANNE].is_sent
     [mail] = [line for line in heard if line.startswith(b"MAIL")]
     size = len(stuffed(COPY))
-    assert mail == f"MAIL FROM:<b-token@lists.chamber.example> SIZE={size} BY=3600;R\r\n".encode()
+    assert mail == f"MAIL FROM:<b-token@lists.chamber.example> SIZE={size}{told}\r\n".encode()
 
 
 def test_a_server_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch):
@@ -382,13 +382,192 @@ def test_a_server_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch):
         assert hand_over(relay) == {ANNE: Verdict("lost")}
 
 
-def test_a_dot_that_waits_in_our_own_buffer_is_taken_back(monkeypatch: pytest.MonkeyPatch):
-    """The server reads nothing: what has not left this process may be stopped as long as it has not."""
-    monkeypatch.setattr(session, "BLOCK", 2**30)
+@dataclass
+class Clogged:
+    """A server whose side of the network takes little, and which reads on when it is told to."""
+
+    relay: Relay
+    may_read: threading.Event = field(default_factory=threading.Event)
+    heard: list[bytes] = field(default_factory=list)
+    server: threading.Thread | None = None
+
+    def read_on(self) -> list[bytes]:
+        """All that still comes."""
+        assert self.server
+        self.may_read.set()
+        self.server.join(10)
+        return self.heard
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
+    """The sessions that were connected, whose side of the network takes little."""
+    connected = []
+    connect = Session._connect
+
+    async def narrowly(made: Session) -> None:
+        await connect(made)
+        made.channel.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        connected.append(made)
+
+    monkeypatch.setattr(Session, "_connect", narrowly)
+    return connected
+
+
+@pytest.fixture(params=["clear", "encrypted"])
+def clogged(request: pytest.FixtureRequest, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clogged]:
+    """A server that asks for the text, and reads it once it may."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = certificates.context(certificate) if request.param == "encrypted" else None
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        made = Clogged(Relay("127.0.0.1", listener.getsockname()[1], "implicit" if context else "none"))
+
+        def serve() -> None:
+            client = listener.accept()[0]
+            with context.wrap_socket(client, server_side=True) if context else client as talking, talking.makefile("rb") as said:
+                talking.sendall(GREETING)
+                said.readline()
+                talking.sendall(PIPELINING)
+                while said.readline() != b"DATA\r\n":
+                    pass
+                talking.sendall(OK + OK + GO_ON)
+                made.may_read.wait(30)
+                with suppress(OSError):  # Cut in the middle of an encrypted record.
+                    for line in said:
+                        made.heard.append(line)
+                        if line == b".\r\n":
+                            talking.sendall(OK)
+
+        made.server = threading.Thread(target=serve)
+        made.server.start()
+        yield made
+        made.read_on()
+
+
+NEARLY_A_BLOCK = b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 390
+
+
+@pytest.mark.parametrize("later", [False, None], ids=["halted", "nobody can be asked"])
+@pytest.mark.usefixtures("sessions")
+def test_a_dot_that_waits_in_our_own_buffer_is_taken_back(clogged: Clogged, later: bool | None):
+    """The server reads nothing: what has not left this process may be stopped as long as it has not, and then never arrives."""
     allowed = iter([True])
-    with a_server_that_says(GREETING, HELLO, OK, OK, GO_ON, hangs_up=False, reads=False) as relay:
-        text = b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 400_000
-        assert hand_over(relay, text=text, allowed=lambda _: next(allowed, False)) == {ANNE: Verdict("stopped")}
+    verdicts = hand_over(clogged.relay, ANNE, BOB, text=NEARLY_A_BLOCK, allowed=lambda _: next(allowed, later))
+    assert verdicts == {ANNE: Verdict("stopped"), BOB: Verdict("stopped")}
+    assert b".\r\n" not in clogged.read_on()
+
+
+@pytest.mark.usefixtures("sessions")
+def test_a_dot_that_never_left_this_process_is_not_in_doubt(clogged: Clogged, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session, "DOT_TIMEOUT", 0.05)
+    assert hand_over(clogged.relay, text=NEARLY_A_BLOCK) == {ANNE: Verdict("stopped")}
+    assert b".\r\n" not in clogged.read_on()
+
+
+def test_leave_for_a_long_copy_is_asked_for_when_its_text_has_left(clogged: Clogged, sessions: list[Session]):
+    """So that a slow reader does not decide how long after that answer the dot leaves."""
+    text = b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 20_000
+    unsent = []
+
+    def allowed(_: str) -> bool:
+        unsent.append(sessions[0].channel.unsent)
+        return True
+
+    clogged.may_read.set()
+    assert hand_over(clogged.relay, text=text, allowed=allowed)[ANNE].is_sent
+    assert unsent[0] == 0
+    assert b"".join(clogged.read_on()[:20_002]) == text
+
+
+def test_what_stands_behind_a_dot_is_counted_as_it_stands_on_the_wire(clogged: Clogged, sessions: list[Session]):
+    counted = []
+
+    def allowed(_: str) -> bool:
+        channel = sessions[0].channel
+        channel.write(b"x" * 500_000)  # More than the network takes.
+        before = channel.unsent
+        channel.write(session.DOT)
+        dot = channel.unsent - before
+        behind = channel.write(session.DOT, behind=b"MAIL, RCPT, DATA")
+        counted.append((behind, channel.unsent - before - 2 * dot))
+        return False
+
+    hand_over(clogged.relay, allowed=allowed)
+    [(behind, added)] = counted
+    assert behind == added > 0
+
+
+@pytest.mark.parametrize(("unsent", "stage"), [(0, "lost"), (40, "lost"), (41, "stopped")])
+def test_a_dot_that_has_left_alone_is_in_doubt(unsent: int, stage: str):
+    """Part of what stood behind it has not left: nobody else may be sent that copy."""
+    source = Copies([ANNE])
+    made = Session(Relay("127.0.0.1", 25, "none"), source, name="x", context=ssl.create_default_context)
+    made.channel.transport = mock.Mock(**{"get_write_buffer_size.return_value": unsent})
+    made.finished, made.behind_the_dot = source.next_now(), 40
+    made.drop()
+    assert source.verdicts[ANNE].stage == stage
+
+
+@pytest.mark.parametrize("said", [b"", b"421 4.4.2 timeout\r\n", b"250 ok\r\n", b"250-half of "])
+def test_a_server_that_does_not_wait_for_the_text_has_not_got_it(said: bytes):
+    """It hangs up, or says something, while the ledger cannot be asked: no dot was written, so nothing is in doubt."""
+    with a_server_that_says(GREETING, HELLO, OK, OK, GO_ON + said, hangs_up=not said) as relay:
+        assert hand_over(relay, allowed=lambda _: None) == {ANNE: Verdict("cut")}
+
+
+def test_an_answer_that_comes_before_the_dot_is_not_the_answer_to_it():
+    with a_server_that_says(GREETING, HELLO, OK, OK, GO_ON + OK, hangs_up=False) as relay:
+        assert hand_over(relay) == {ANNE: Verdict("cut")}
+
+
+def test_nothing_comes_between_the_last_question_and_the_dot(smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch):
+    """The next copy is built before it: else the answer is as old as that takes."""
+    events = []
+    write = Channel.write
+
+    class Telling(Copies):
+        def next_now(self) -> Copy | None:
+            events.append("built")
+            return super().next_now()
+
+        def may_finish(self, copy: Copy) -> bool | None:
+            events.append("asked")
+            return super().may_finish(copy)
+
+    def tell(channel: Channel, *parts: bytes, behind: bytes = b"") -> int:
+        events.extend(["dot"] * (session.DOT in parts))
+        return write(channel, *parts, behind=behind)
+
+    monkeypatch.setattr(Channel, "write", tell)
+    asyncio.run(_hand_over(smtp.relay, Telling([ANNE, BOB, CLEO])))
+    assert len(smtp.received) == events.count("dot") == 3
+    assert {before for before, event in pairwise(events) if event == "dot"} == {"asked"}
+
+
+def test_each_copy_ends_once_whatever_goes_wrong_with_the_next(smtp: SmtpServer):
+    source = Copies([ANNE, "bob@garage.example>\r\nRCPT TO:<cleo@florist.example"])
+    with pytest.raises(AssertionError, match="one line"):
+        asyncio.run(_hand_over(smtp.relay, source))
+    assert source.recipients == [] and len(source.verdicts) == 2
+    assert all(mail.recipients == (ANNE,) for mail in smtp.received)
+
+
+def test_slow_dots_cost_one_connection(monkeypatch: pytest.MonkeyPatch):
+    """A late answer costs the connection where another copy's DATA stands behind the dot: from then on none does."""
+    monkeypatch.setattr(session, "HANGING", 0.02)
+    people = [f"member{number}@shop.example" for number in range(8)]
+    source = Copies(people)
+    with SmtpServer() as server:
+        server.slowness = 0.2
+        while source.recipients:
+            asyncio.run(_hand_over(server.relay, source))
+        assert server.connections == 2 and source.is_slow
+        assert [verdict.stage for verdict in source.verdicts.values()].count("stopped") == 1
+        server.slowness = 0
+        source.recipients = [ANNE]
+        asyncio.run(_hand_over(server.relay, source))
+        assert source.verdicts[ANNE].is_sent and not source.is_slow
 
 
 def test_the_words_of_a_server_are_kept_without_addresses():
@@ -416,6 +595,17 @@ def test_a_relay_with_a_certificate_that_can_be_trusted_gets_the_copy(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert hand_over(Relay("127.0.0.1", encrypted.port, "starttls"), ANNE, BOB)[BOB].is_sent
     assert len(encrypted.received) == 2
+
+
+@pytest.mark.parametrize("lines", [1, 20_000])
+def test_a_relay_that_encrypts_from_the_start_gets_each_copy_whole(certificate: Path, lines: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    text = b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * lines
+    with SmtpServer(ssl_context=certificates.context(certificate)) as server:
+        people = [f"member{number}@shop.example" for number in range(8)]
+        verdicts = hand_over(Relay("127.0.0.1", server.port, "implicit"), *people, text=text)
+        assert all(verdict.is_sent for verdict in verdicts.values())
+        assert [mail.content for mail in server.received] == [text] * 8 and server.connections == 1
 
 
 def test_a_relay_with_a_certificate_that_nobody_vouches_for_gets_nothing(encrypted: SmtpServer):

@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from posting.delivery.encryption import Encryption
+
 LONGEST_REPLY = 64 * 1024  # Octets; RFC 5321 section 4.5.3.1.5 asks for 512 a line.
-HIGH_WATER = 64 * 1024
 
 
 class Said(NamedTuple):
@@ -32,7 +34,7 @@ class Channel(asyncio.Protocol):
         self.rest = b""
         self.waiter: asyncio.Future[None] | None = None
         self.deadline = math.inf
-        self.is_clogged = False
+        self.encryption: Encryption | None = None
         self.error: Ended | None = None
 
     # What asyncio calls
@@ -40,14 +42,18 @@ class Channel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        transport.set_write_buffer_limits(high=0)  # ``resume_writing`` comes when nothing waits in this process.
 
     def data_received(self, data: bytes) -> None:
+        if self.encryption:
+            data = self._decrypted(self.encryption, data)
         *whole, self.rest = (self.rest + data).split(b"\n")
         for line in whole:
             self._read(line)
         if len(self.rest) + sum(map(len, self.lines)) > LONGEST_REPLY:
             self._end("the server's answer has no end")
+        if self.encryption and self.encryption.is_over:
+            self._end("the server closed the connection")
         if self.said:
             self._wake()
 
@@ -58,40 +64,61 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._end("the connection was lost" if error is None else f"the connection was lost: {error}")
 
-    def pause_writing(self) -> None:
-        self.is_clogged = True
-
     def resume_writing(self) -> None:
-        self.is_clogged = False
         self._wake()
 
     # What a session calls
 
+    async def encrypt(self, context: ssl.SSLContext, host: str, timeout: float) -> None:
+        """Talk TLS from here on; raises ``Ended`` where the other end cannot, or is not ``host``."""
+        encryption = self.encryption = Encryption(context, host)
+        self._decrypted(encryption, b"")
+        await self._until(lambda: encryption.is_agreed, timeout)
+
     async def reply(self, timeout: float) -> Said:
         """The next reply; raises ``Ended``. What was said before the end is still heard."""
-        while not self.said:
-            await self._wait(timeout)
+        if not self.said:
+            await self._until(lambda: bool(self.said), timeout)
         return self.said.popleft()
 
     async def drained(self, timeout: float) -> None:
-        """Wait until what was written is on its way; raises ``Ended``."""
-        while self.is_clogged:
-            await self._wait(timeout)
+        """Wait until what was written has left this process; raises ``Ended``."""
+        await self._until(lambda: not self.unsent, timeout)
 
-    def write(self, *parts: bytes) -> None:
-        """Write, at once where there is room; what fails shows as ``Ended`` where the reply is awaited."""
-        if not self.error:
-            self.transport.write(b"".join(parts))
+    async def pause(self) -> None:
+        """Until something comes, or the next ``check``; raises ``Ended``."""
+        await self._wait(math.inf)
+
+    def write(self, *parts: bytes, behind: bytes = b"") -> int:
+        """Write, at once where there is room; what fails shows as ``Ended`` where the reply is awaited.
+
+        How many octets of ``unsent`` are what stands ``behind`` the parts, if none of it has left.
+        """
+        if self.error:
+            return 0
+        try:
+            if self.encryption:
+                parts, behind = (self.encryption.sealed(b"".join(parts)),), self.encryption.sealed(behind)
+            self.transport.write(b"".join((*parts, behind)))
+        except ssl.SSLError as error:
+            self._end(f"the encryption failed: {error}")
+        return len(behind)
 
     @property
     def unsent(self) -> int:
-        """How many octets wait in this process for room in the network's buffers."""
-        return 0 if self.error else self.transport.get_write_buffer_size()
+        """How many octets wait in this process for room in the network's buffers. None of them leaves after ``abort``."""
+        return self.transport.get_write_buffer_size()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the connection stands, as far as is known here, and nothing came that was not read."""
+        return not (self.said or self.lines or self.rest or self.error or self.transport.is_closing())
 
     def check(self) -> None:
-        """To be called a few times a second: ends a wait whose time is over."""
+        """To be called a few times a second: ends a wait whose time is over, and has the others look again."""
         if self.waiter and self.clock() > self.deadline:
             self._end("the server did not answer in time")
+        self._wake()
 
     def abort(self) -> None:
         """Close without a word; what is still unsent never leaves."""
@@ -109,12 +136,26 @@ class Channel(asyncio.Protocol):
             self.said.append(Said(int(code), b"\n".join(self.lines)))
             self.lines = []
 
-    async def _wait(self, timeout: float) -> None:
+    def _decrypted(self, encryption: Encryption, data: bytes) -> bytes:
+        clear = b""
+        try:
+            clear = encryption.opened(data)
+        except ssl.SSLError as error:
+            self._end(str(error))
+        self.transport.write(encryption.to_say())
+        return clear
+
+    async def _until(self, condition: Callable[[], bool], timeout: float) -> None:
+        deadline = self.clock() + timeout
+        while not condition():
+            await self._wait(deadline)
+
+    async def _wait(self, deadline: float) -> None:
         if self.error:
             raise self.error
         assert self.waiter is None, "one at a time"
         self.waiter = asyncio.get_running_loop().create_future()
-        self.deadline = self.clock() + timeout
+        self.deadline = deadline
         try:
             await self.waiter
         finally:

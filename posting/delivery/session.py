@@ -33,6 +33,8 @@ UNKNOWN_COMMAND = (500, 502, 504)
 class Source(Protocol):
     """Where a session gets its copies, and tells how they ended."""
 
+    is_slow: bool  # Whether final dots took long to be answered, lately; sessions say so, and heed it.
+
     async def next(self) -> Copy | None:
         """The next copy, waiting for one; None when there is no more."""
 
@@ -44,9 +46,6 @@ class Source(Protocol):
 
     def may_finish(self, copy: Copy) -> bool | None:
         """Whether its final dot may be written now; None: it cannot be said at this moment."""
-
-    async def permission(self, copy: Copy) -> bool:
-        """The same, waiting until it can be said."""
 
     def ended(self, copy: Copy, verdict: Verdict) -> None:
         """How the hand-over of a copy ended; told once for each copy that was given."""
@@ -64,20 +63,24 @@ class Session:
         self.must_reset = False
         self.is_ready = False
         self.handed_over = 0
+        self.has_been_taken = False  # A copy's recipient was: whatever comes later is no proof that our mail is not.
+        self.following: Copy | None = None  # In hand, and nothing of it was written.
         self.opened: Copy | None = None  # Its MAIL was written, its dot was not.
         self.finished: Copy | None = None  # Its dot was written, no reply was read.
-        self.behind_the_dot = 0  # Octets that were written after that dot.
+        self.behind_the_dot = 0  # Octets that were written after that dot, as they stand on the wire.
         self.waits_since = math.inf  # When that dot was written, by ``time.monotonic()``.
 
     async def open(self) -> None:
         """Connect, encrypt and sign in; raises ``RelayRefused``."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self._connect(self.context() if self.relay.tls == "implicit" else None)
+                await self._connect()
+            if self.relay.tls == "implicit":
+                await self._encrypt()
             self._want(await self.channel.reply(GREETING_TIMEOUT), 220, "greeting")
             await self._greet()
             if self.relay.tls == "starttls":
-                await self._encrypt()
+                await self._start_tls()
             if self.relay.username:
                 await self._sign_in()
             self.is_ready = True
@@ -95,31 +98,38 @@ class Session:
             while copy is not None:
                 copy = await self._hand_over(copy) or await self.source.next()
             await self._goodbye()
+        except RelayRefused:
+            if self.opened is not None:  # It was we who were refused: this was no try of the copy's.
+                self._tell(self.opened, Verdict("stopped"))
+                self.opened = None
+            raise
         finally:
             self.drop()
 
     def drop(self) -> None:
         """Close without a word, and tell what became of the copies in hand."""
-        is_unsent = self.channel.unsent > self.behind_the_dot
-        self.is_ready = False
+        finished, opened, following = self.finished, self.opened, self.following
+        is_unsent = finished is not None and self._has_unsent_dot()
+        self.is_ready, self.waits_since = False, math.inf
+        self.finished = self.opened = self.following = None
         self.channel.abort()
-        if self.finished is not None:
-            self._tell(self.finished, Verdict("stopped" if is_unsent else "lost"))
-            if self.opened is not None:
-                self._tell(self.opened, Verdict("stopped"))
-        elif self.opened is not None:
-            self._tell(self.opened, Verdict("cut"))
-        self.opened = self.finished = None
+        if finished is not None:
+            self._tell(finished, Verdict("stopped" if is_unsent else "lost"))
+        if opened is not None:
+            self._tell(opened, Verdict("cut" if finished is None else "stopped"))
+        if following is not None:
+            self._tell(following, Verdict("stopped"))
 
     def check(self) -> None:
         """To be called a few times a second: minds the time-outs, and a dot that is still in this process and may leave no more."""
         self.channel.check()
-        copy = self.finished
-        if copy is not None and self.channel.unsent > self.behind_the_dot and self.source.may_finish(copy) is False:
+        if self.finished is not None and self._has_unsent_dot() and self.source.may_finish(self.finished) is not True:
             self.drop()
-        if self.is_hanging and self.opened is not None:  # Nothing of its text was written: another session may take it.
-            self._tell(self.opened, Verdict("stopped"))
-            self.opened = None
+        if self.is_hanging:
+            self.source.is_slow = True
+            if self.opened is not None:  # Nothing of its text was written: another session may take it.
+                self._tell(self.opened, Verdict("stopped"))
+                self.opened = None
 
     @property
     def is_hanging(self) -> bool:
@@ -133,27 +143,45 @@ class Session:
             self.opened = None
             self._tell(copy, refusal)
             return None
-        if len(copy.data) > BLOCK:
-            self.channel.write(copy.data)
+        text = copy.data
+        if len(text) > BLOCK:
+            self.channel.write(text)
+            text = b""
             await self.channel.drained(BLOCK_TIMEOUT)
-        if self.source.may_finish(copy) is not True and not await self.source.permission(copy):
+        following = self.following = self._following()
+        commands = b"" if following is None else b"".join(self._opening(following))
+        if not await self._may_finish(copy):
             self.opened = None
             self._tell(copy, Verdict("stopped"))
             raise Ended("we hung up")  # After 354 a bare dot would be an empty mail: there is no other way back.
-        following = self._following() if "PIPELINING" in self.offers else None
-        commands = b"" if following is None else b"".join(self._opening(following))
-        self.finished, self.opened, self.behind_the_dot = copy, following, len(commands)
+        self.finished, self.opened, self.following = copy, following, None
         self.waits_since = time.monotonic()
-        self.channel.write(b"" if len(copy.data) > BLOCK else copy.data, DOT, commands)
+        self.behind_the_dot = self.channel.write(text, DOT, behind=commands)
         answer = await self.channel.reply(DOT_TIMEOUT)
         self._judge_dot(copy, answer)
         if self.opened is not following:
             raise Ended("the server answered a final dot late, and the copy behind it went elsewhere")
         return following
 
+    async def _may_finish(self, copy: Copy) -> bool:
+        """Whether the final dot may be written now, waiting until that can be said.
+
+        Raises ``Ended`` where the server did not wait for the text: its words are no answer to a dot that was never written.
+        """
+        while (answer := self.source.may_finish(copy)) is None and self.channel.is_quiet:
+            await self.channel.pause()
+        if not self.channel.is_quiet:
+            raise Ended("the server spoke or hung up before the final dot")
+        return answer is True
+
+    def _has_unsent_dot(self) -> bool:
+        """Whether the dot that was written last has not left this process, or not all of the encrypted record with it."""
+        return self.channel.unsent > self.behind_the_dot
+
     def _judge_dot(self, copy: Copy, answer: Said) -> None:
         if 300 <= answer.code < 400:  # Neither taken nor refused: nobody knows.
             raise Ended(f"the server answered {answer.code} to the final dot")
+        self.source.is_slow = self.is_hanging
         self.finished, self.waits_since = None, math.inf
         self.handed_over += 1
         self._tell(copy, Verdict("content", reply(*answer)))
@@ -175,6 +203,7 @@ class Session:
         if not 200 <= sender.code < 300:
             raise RelayRefused(f"MAIL: {_words(sender)}")
         recipient = await self._answer(COMMAND_TIMEOUT)
+        self.has_been_taken = self.has_been_taken or recipient.code != CLOSING
         if not 200 <= recipient.code < 300:
             return await self._refused("recipient", recipient, unread=1)
         data = await self._answer(DATA_TIMEOUT)
@@ -213,6 +242,12 @@ class Session:
         self._ask(self._opening(copy))
 
     def _following(self) -> Copy | None:
+        """The copy whose transaction is to be opened together with the final dot, in one round trip.
+
+        Not while dots are slow: a hanging one gives that copy back, and after 354 the connection is lost with it.
+        """
+        if "PIPELINING" not in self.offers or self.source.is_slow:
+            return None
         copy = self.source.next_now()
         while copy is not None and not self._can_take(copy):
             self._tell(copy, Verdict("encoding"))
@@ -229,14 +264,20 @@ class Session:
         if "SIZE" in self.offers:
             options += f" SIZE={len(copy.data)}"  # RFC 1870 section 5.
         if "DELIVERBY" in self.offers:
-            options += f" BY={self._seconds_left(copy)};R"  # RFC 2852 section 4.
+            options += self._deliver_by(copy)
         commands = [f"MAIL FROM:<{copy.envelope_sender}>{options}", f"RCPT TO:<{copy.recipient}>", "DATA"]
         assert not any("\r" in command or "\n" in command for command in commands), "a command is one line"
         return [command.encode() + b"\r\n" for command in (["RSET", *commands] if self.must_reset else commands)]
 
-    def _seconds_left(self, copy: Copy) -> int:
+    def _deliver_by(self, copy: Copy) -> str:
+        """The life that the copy has left (RFC 2852 section 4), and never more.
+
+        Where the server wants a longer time, it is told none, as a server that does not know of it: its queue keeps mail for a day
+        at most (``doctor``). To hold such a copy back would be no mail at all through a server that wants a day.
+        """
         shortest = self.offers["DELIVERBY"]
-        return max(int(self.source.expires_at(copy) - time.time()), int(shortest) if shortest.isdigit() else 1, 1)
+        left = max(int(self.source.expires_at(copy) - time.time()), 1)  # RFC 2852 section 4.1.1: nought is no time to return it by.
+        return f" BY={left};R" if not shortest.isdigit() or left >= int(shortest) else ""
 
     def _ask(self, commands: Iterable[bytes]) -> None:
         """Say them together, or one after the other where the server does not offer PIPELINING."""
@@ -257,9 +298,8 @@ class Session:
 
     # Before the first copy
 
-    async def _connect(self, context: ssl.SSLContext | None) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: self.channel, self.relay.host, self.relay.port, ssl=context)
+    async def _connect(self) -> None:
+        await asyncio.get_running_loop().create_connection(lambda: self.channel, self.relay.host, self.relay.port)
 
     async def _greet(self) -> None:
         """EHLO, or HELO for a server that does not know it (RFC 5321 section 3.2)."""
@@ -270,23 +310,18 @@ class Session:
         lines = answer.text.decode("ascii", "replace").upper().split("\n")[1:]
         self.offers = {word: rest.strip() for word, _, rest in (line.replace("=", " ", 1).partition(" ") for line in lines)}
 
-    async def _encrypt(self) -> None:
+    async def _start_tls(self) -> None:
+        """STARTTLS (RFC 3207)."""
         if "STARTTLS" not in self.offers:
             raise RelayRefused("it offers no STARTTLS, and nothing is sent in clear")
         self._want(await self._command("STARTTLS"), 220, "STARTTLS")
-        if self.channel.rest or self.channel.said or self.channel.lines:  # Said in clear, to be taken for encrypted.
-            raise RelayRefused("it said more than it should before the encryption")
-        loop = asyncio.get_running_loop()
-        transport = await loop.start_tls(
-            self.channel.transport,
-            self.channel,
-            self.context(),
-            server_hostname=self.relay.host,
-            ssl_handshake_timeout=CONNECT_TIMEOUT,
-        )
-        assert transport is not None
-        self.channel.connection_made(transport)
+        await self._encrypt()
         await self._greet()
+
+    async def _encrypt(self) -> None:
+        if not self.channel.is_quiet:  # Said in clear, to be taken for encrypted.
+            raise RelayRefused("it said more than it should before the encryption")
+        await self.channel.encrypt(self.context(), self.relay.host, CONNECT_TIMEOUT)
 
     async def _sign_in(self) -> None:
         """AUTH (RFC 4954): PLAIN, or LOGIN where that is all there is."""
