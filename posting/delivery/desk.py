@@ -48,10 +48,10 @@ class Desk:
 
     def take(self, timeout: float, *, enough: int) -> list[Answer]:
         """What has ended; waits for so many, for an opening or an end of the way out, or so many seconds."""
-        was_open = self.is_open
+        before = self.is_open, self.trouble
         with self.news:
             self.enough = enough
-            self.news.wait_for(lambda: len(self.answers) >= self.enough or self.trouble or self.is_open != was_open, timeout)
+            self.news.wait_for(lambda: len(self.answers) >= self.enough or (self.is_open, self.trouble) != before, timeout)
             taken, self.answers = self.answers, []
         return taken
 

@@ -25,6 +25,7 @@ from posting.delivery.session import Session
 log = logging.getLogger(__name__)
 
 TICK = 0.1
+REFUSED = 2  # So many refusals of us in a row. A single one may be a limit that still counts the connection just closed.
 LONGEST_PAUSE = 60.0
 
 
@@ -58,6 +59,7 @@ class SmtpWire(Desk):
         """``name`` is what we call ourselves in EHLO."""
         super().__init__(hold)
         self.relay, self.connections, self.name = relay, connections, name
+        self.is_slow = False
         self.compiled: dict[int, Compiled] = {}  # Of the copies that a session has in hand, by post.
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="wire", daemon=True)
@@ -110,12 +112,8 @@ class SmtpWire(Desk):
         return expires_at.timestamp()
 
     def may_finish(self, copy: Copy) -> bool | None:
-        return self.may_leave(copy.delivery_id)
-
-    async def permission(self, copy: Copy) -> bool:
-        while (answer := self.may_finish(copy)) is None and not self.is_closing:
-            await self._sleep()
-        return bool(answer)
+        answer = self.may_leave(copy.delivery_id)
+        return False if answer is None and self.is_closing else answer  # There is no time to wait for a better one.
 
     def ended(self, copy: Copy, verdict: Verdict) -> None:
         self._answer(copy.delivery_id, copy.post_id, verdict)
@@ -146,6 +144,7 @@ class SmtpWire(Desk):
 
     async def _session(self) -> bool:
         """One session from greeting to goodbye; whether it handed anything over."""
+        refused = ""
         session = Session(self.relay, self, name=self.name, context=self._trust)
         self.sessions.add(session)
         try:
@@ -154,8 +153,7 @@ class SmtpWire(Desk):
             self._wake()
             await session.work()
         except RelayRefused as error:
-            if not session.handed_over and not any(other.is_ready for other in self.sessions - {session}):
-                self._give_up(str(error))
+            refused = str(error)
         except Ended as error:
             log.info("lane %s: %s", self.hold.number, error)
         except Exception:
@@ -165,9 +163,12 @@ class SmtpWire(Desk):
             session.drop()
             self.sessions.discard(session)
             self._count_open()
-        self.barren = 0 if session.handed_over else self.barren + 1
-        if self.barren >= BARREN and not self.is_closing and not self.is_open:
-            self._give_up("it ends each connection before it has taken a copy")
+        if session.has_been_taken:
+            self.barren = 0
+        elif not self.is_open:
+            self.barren += 1
+            if self.barren >= (REFUSED if refused else BARREN):
+                self._give_up(refused or "it ends each connection before it has taken a copy")
         return session.handed_over > 0
 
     def _count_open(self) -> None:
