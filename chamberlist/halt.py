@@ -16,20 +16,36 @@ def is_on() -> bool:
 
 @transaction.atomic
 def halt(*, by: str, reason: str) -> bool:
-    """Stop all sending, from the next final dot on; False where it was stopped before."""
-    row, _ = Halt.objects.get_or_create(pk=Halt.BY_PEOPLE)
-    running = Halt.objects.filter(pk=Halt.BY_PEOPLE, halted_at=None)
-    is_first = running.update(halted_at=Now(), halted_by=by, reason=reason[:200]) > 0
+    """Stop all sending, from the next final dot on; False where it was stopped before.
+
+    What the breaker has to say outlives a person's halt, which anybody may end without a word.
+    """
+    row = _locked()
+    if row.halted_at is None:
+        change = {"halted_at": Now(), "halted_by": by, "reason": reason[:200]}
+    elif by == BREAKER != row.halted_by:
+        change = {"halted_by": by, "reason": f"{reason} ({row.halted_by or 'somebody'} had stopped it: {row.reason})"[:200]}
+    else:
+        if by != BREAKER:
+            audit.record(by, "halt", row, reason=reason)
+        return False
+    Halt.objects.filter(pk=Halt.BY_PEOPLE).update(**change)
     audit.record(by, "halt", row, reason=reason)
-    return is_first
+    return True
 
 
 @transaction.atomic
 def resume(*, by: str, reason: str) -> str:
     """Let sending go on; what expired meanwhile stays unsent. "" or why nothing was changed."""
-    row, _ = Halt.objects.select_for_update().get_or_create(pk=Halt.BY_PEOPLE)
+    row = _locked()
     if row.halted_by == BREAKER and not reason.strip():
         return "The breaker stopped it. Look at what it says, and write why sending may go on: it is kept in the audit trail."
-    Halt.objects.filter(pk=Halt.BY_PEOPLE).update(halted_at=None, halted_by="", reason="", resumed_at=Now())
+    if row.halted_at is not None:
+        Halt.objects.filter(pk=Halt.BY_PEOPLE).update(halted_at=None, halted_by="", reason="", resumed_at=Now())
     audit.record(by, "resume", row, reason=reason)
     return ""
+
+
+def _locked() -> Halt:
+    Halt.objects.get_or_create(pk=Halt.BY_PEOPLE)
+    return Halt.objects.select_for_update().get(pk=Halt.BY_PEOPLE)

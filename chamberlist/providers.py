@@ -71,6 +71,11 @@ def untracked(backend: str) -> dict[str, bool]:
     return {"track_opens": False, "track_clicks": False} if provider is not None and provider.switches_tracking else {}
 
 
+def mark(message: EmailMessage, metadata: dict[str, str]) -> None:
+    """What comes back with every report about the message."""
+    message.metadata = metadata  # type: ignore[attr-defined]
+
+
 def switch_tracking_off(message: EmailMessage, backend: str) -> None:
     """Say so in a message."""
     for name, value in untracked(backend).items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import make_msgid
 
-from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # Longer than the relay may take for one mail; then the mail is tried again.
 ALERTS_AN_HOUR = 10
+ALWAYS_TOLD = ("breaker", "fence")  # Told once each time that everything stops, and never again.
 HOUR = timedelta(hours=1)
 ALERT = "alert"
 BATCH = 100
@@ -66,9 +67,10 @@ def queue(purpose: str, object_id: int, *, recipient_hash: bytes | None = None) 
 
 
 def alert(kind: str, headline: str, text: str) -> None:
-    """Tell staff; the same kind once an hour, and at most ten alerts an hour in all."""
-    recent = Alert.objects.filter(created_at__gt=Now() - timedelta(hours=1))
-    if recent.filter(kind=kind).exists() or recent.count() >= ALERTS_AN_HOUR:
+    """Tell staff; the same kind once an hour, and at most ten alerts an hour in all, what stops everything apart."""
+    recent = Alert.objects.filter(created_at__gt=Now() - HOUR, created_at__lte=Now())
+    is_one_too_many = recent.count() >= ALERTS_AN_HOUR and kind.partition("/")[0] not in ALWAYS_TOLD
+    if is_one_too_many or recent.filter(kind=kind).exists():
         log.warning("Alert not mailed, enough for this hour: %s", headline)
         return
     log.warning("Alert: %s", headline)
@@ -184,6 +186,7 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
     if content.html:
         message.attach_alternative(content.html, "text/html")
     providers.switch_tracking_off(message, settings.EMAIL_BACKEND)
+    providers.mark(message, {"mail": "system"})  # Its reports are told from those of copies.
     assert message.recipients() == [content.to], "a mail of ours has one recipient"
     try:
         if sanitize_address(content.to, "utf-8") != content.to:  # Django would write to another address than the one on file.
@@ -200,6 +203,8 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
         return _refused(error.smtp_code), _words(error.smtp_code, error.smtp_error)
     except AnymailRecipientsRefused as error:
         return SystemMail.State.FAILED, redact(str(error))
+    except AnymailAPIError as error:
+        return _refused_by_a_provider(error), redact(str(error))
     except (OSError, smtplib.SMTPException, AnymailError) as error:
         return SystemMail.State.DEFERRED, redact(str(error))
     return SystemMail.State.SENT, ""
@@ -207,6 +212,11 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
 
 def _refused(code: int) -> str:
     return SystemMail.State.FAILED if code >= 500 else SystemMail.State.DEFERRED
+
+
+def _refused_by_a_provider(error: AnymailAPIError) -> str:
+    """Bad Request and Unprocessable Content (RFC 9110 sections 15.5.1, 15.5.21) are about this mail alone."""
+    return SystemMail.State.FAILED if error.status_code in (400, 422) else SystemMail.State.DEFERRED
 
 
 def _words(code: int, reply: bytes | str) -> str:

@@ -31,7 +31,7 @@ def hit(kind: str, key: str, *, limit: int, per: timedelta) -> bool:
 
 def is_over(kind: str, key: str, *, limit: int, per: timedelta) -> bool:
     """Whether so many were counted in this window that one more would be beyond ``limit``; counts nothing."""
-    current = ThrottleCounter.objects.filter(bucket=blind_index(f"throttle/{kind}", key), window__gt=Now() - per)
+    current = ThrottleCounter.objects.filter(bucket=blind_index(f"throttle/{kind}", key), window__gt=Now() - per, window__lte=Now())
     return current.filter(hits__gte=limit).exists()
 
 

@@ -16,7 +16,7 @@ from posting.delivery import breaker, dispatch, lanes, ledger
 from posting.delivery.desk import Answer
 from posting.delivery.replies import Verdict, reply
 from posting.delivery.wire import SmtpWire
-from posting.models import Delivery, Lane, Post, Sender
+from posting.models import Delivery, DeliveryEvent, Lane, Post, Sender
 from tests import builders
 from tests.smtpserver import SmtpServer
 
@@ -98,6 +98,39 @@ def test_copies_that_come_back_count_as_refused(post: Post, smtp: SmtpServer):
     assert halt.is_on()
 
 
+def came_back(copy: Delivery, status: str = "5.1.1 unknown") -> None:
+    copy.advance(State.BOUNCED, status=status)
+    DeliveryEvent.objects.create(delivery=copy, key=f"report/{copy.pk}", kind="bounced")
+    breaker.look(copy.post_id)
+
+
+def test_copies_that_come_back_after_a_stop_count_although_they_had_left_before(post: Post, smtp: SmtpServer):
+    dispatch.run_lane(1, seconds=60)
+    halt.halt(by="mary", reason="a look")
+    assert halt.resume(by="mary", reason="") == ""
+    for copy in post.deliveries.order_by("ended_at", "pk")[:6]:
+        came_back(copy)
+    assert halt.is_on()
+
+
+def test_to_resume_what_was_not_stopped_forgets_nothing(post: Post, smtp: SmtpServer):
+    dispatch.run_lane(1, seconds=60)
+    first, *others = post.deliveries.order_by("ended_at", "pk")[:6]
+    for copy in others:
+        came_back(copy)
+    assert halt.resume(by="mary", reason="") == ""
+    assert not halt.is_on()
+    came_back(first)
+    assert halt.is_on()
+
+
+def test_a_mailbox_that_is_full_today_is_no_refusal(post: Post, smtp: SmtpServer):
+    dispatch.run_lane(1, seconds=60)
+    for copy in post.deliveries.all()[:20]:
+        came_back(copy, "4.2.2 mailbox full")
+    assert not halt.is_on()
+
+
 def test_addresses_that_we_cannot_write_say_nothing_about_the_list(post: Post):
     post.deliveries.update(
         state=State.FAILED, status="5.6.7 the mail relay cannot take an address of this form", ended_at=post.accepted_at
@@ -120,10 +153,26 @@ def test_three_refusals_for_reputation_stop_everything_and_two_do_not(post: Post
     dispatch.run_lane(1, seconds=60)
     assert not halt.is_on()
     again = builders.a_sending_post(Sender.objects.get())
-    at_copies(smtp, POLICY, 10, 30, 50)
+    at_copies(smtp, POLICY, 10, 30, 48)
     dispatch.run_lane(1, seconds=60)
     assert Halt.objects.get().reason == f"3 copies of post {again.pk} were refused for policy or reputation (5.7.x)."
     assert counts(again)[State.QUEUED] > 0
+
+
+def test_one_domains_own_rules_are_no_opinion_of_us(post: Post, smtp: SmtpServer):
+    smtp.at_recipient = lambda address: POLICY if address.endswith("@shop7.example") else None
+    dispatch.run_lane(1, seconds=60)
+    assert counts(post) == {State.SENT: 97, State.FAILED: 3}
+    assert not halt.is_on()
+
+
+def test_a_few_closed_mailboxes_in_a_large_post_are_no_opinion_of_us(smtp: SmtpServer, settings: Any):
+    settings.DELIVERY_CONNECTIONS = 1
+    post = a_post(200)
+    at_copies(smtp, POLICY, 160, 170, 180)
+    dispatch.run_lane(1, seconds=60)
+    assert counts(post)[State.FAILED] == 3
+    assert not halt.is_on()
 
 
 def test_what_was_seen_before_a_person_resumed_does_not_trip_it_again(post: Post, smtp: SmtpServer):
@@ -152,6 +201,22 @@ def test_each_trip_tells_staff_once_and_a_second_trip_tells_them_again(post: Pos
     systemmail.send_due()
     assert [mail.message["Subject"] for mail in smtp.received].count(smtp.received[0].message["Subject"]) == 2
     assert "First." in smtp.received[0].text and "let sending go on" not in smtp.received[0].message["Subject"]
+
+
+def test_a_persons_halt_hides_no_alarm(post: Post):
+    halt.halt(by="mary", reason="a look")
+    breaker.trip("Something is wrong.")
+    row = Halt.objects.get()
+    assert (row.halted_by, row.reason) == (halt.BREAKER, "Something is wrong. (mary had stopped it: a look)")
+    assert Alert.objects.count() == 1
+    assert halt.resume(by="mary", reason="") != ""
+
+
+def test_that_everything_stops_is_told_after_any_number_of_alerts(post: Post):
+    for number in range(12):
+        systemmail.alert(f"frozen/{number}", "A post is stopped", "for a check")
+    breaker.trip("Something is wrong.")
+    assert Alert.objects.count() == 11
 
 
 def test_two_lanes_that_trip_at_once_send_one_alert():
@@ -204,6 +269,10 @@ def test_a_ledger_that_does_not_add_up_stops_everything(post: Post, fault: Calla
     tasks.reckon()
     row = Halt.objects.get()
     assert row.halted_by == halt.BREAKER and f"post {post.pk}" in row.reason
+    assert Post.objects.get(pk=post.pk).state == Post.State.FROZEN
+    assert halt.resume(by="mary", reason="its post stays stopped") == ""
+    tasks.reckon()
+    assert not halt.is_on(), "the others go on"
 
 
 def test_a_ledger_adds_up_at_every_stage(post: Post, smtp: SmtpServer):

@@ -255,6 +255,10 @@ def test_a_standby_that_lags_takes_over_in_mid_send(smtp: SmtpServer, armed: Non
     smtp.at_dot = fail_over
     dispatch.run_lane(1, seconds=60)
     assert fence.PROMOTED in why_closed()
+    fence.arm(by="joe")
+    Lane.objects.update(leased_until=None)
+    sweep.sweep()
+    assert not post.deliveries.filter(state="queued", attempts__gt=0).exists(), "what was marked there ends in doubt"
     recipients = [mail.recipients[0] for mail in smtp.received]
     assert len(set(recipients)) == len(recipients), "nobody got it twice"
 

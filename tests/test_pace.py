@@ -138,6 +138,27 @@ def test_a_ration_is_drawn_for_many_groups_at_once_and_used_group_by_group(clock
     assert Pace.objects.get().drawn == 10**9 + 16 * 16
 
 
+def test_what_a_lane_has_drawn_and_not_used_counts_for_no_hour(clock: Clock, settings: Any):
+    an_old_installation()
+    ration = Ration()
+    ration.for_a(16)
+    ration.left -= 3
+    ration.give_back()
+    row = Pace.objects.get()
+    assert (row.drawn, row.in_hour, ration.left) == (10**9 + 3, 3, 0)
+
+
+def test_a_clock_that_steps_about_the_full_hour_opens_one_hour(clock: Clock, settings: Any):
+    an_old_installation()
+    settings.DELIVERY_RATE, settings.COPIES_AN_HOUR = 60_000, 100
+    clock.move(minutes=59, seconds=59)
+    drawn = 0
+    for step in (2, -3, 4, -3, 4):
+        drawn += pace.draw(1000)[0]
+        clock.move(seconds=step)
+    assert drawn == 200, "what is left of one hour, and the next"
+
+
 def test_an_empty_bucket_is_not_asked_at_every_turn(clock: Clock, settings: Any, django_assert_num_queries: Any):
     an_old_installation()
     settings.DELIVERY_RATE = 60

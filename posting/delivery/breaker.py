@@ -3,20 +3,27 @@
 It halts as a person does (``chamberlist.halt``); what went wrong before a person resumed does not count again.
 """
 
+from datetime import datetime
+
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from chamberlist import halt, systemmail
 from chamberlist.models import Halt
-from posting.models import Delivery, Post
+from posting.delivery import closing
+from posting.models import Delivery, DeliveryEvent, Post
 
 State = Delivery.State
 
 FIRST = 50  # Copies of a post that are looked at...
 REFUSED = 5  # ...and how many of them may be refused or come back for good: a tenth.
-DISTRUSTED = 3  # Refusals of a post's copies for policy or reputation (5.7.x, RFC 3463 section 3.8): one may be a member's affair.
+# So many refusals of a post's copies for policy or reputation (5.7.x, RFC 3463 section 3.8), of as many domains, and a fiftieth of
+# all: closed mailboxes and one domain's own rules are no opinion of us, and no member may be able to halt the Chamber.
+DISTRUSTED, ONE_IN = 3, 50
+CAME_BACK = (DeliveryEvent.Kind.BOUNCED, DeliveryEvent.Kind.REJECTED, DeliveryEvent.Kind.FAILED)
 ENDED_BY_A_SERVER = (State.SENT, State.DELIVERED, State.FAILED, State.BOUNCED, State.COMPLAINED)
-OUR_OWN_INABILITY = Q(status__startswith="5.6.7")  # An address that cannot be written says nothing about the list.
+# An address that cannot be written (5.6.7) says nothing about the list, nor does a mailbox that is full today.
+SAYS_NOTHING = Q(status__startswith="5.6.7") | Q(status__startswith="4.")
 
 # A server's late reply to a dot is waited for ten minutes (RFC 5321 section 4.5.3.2.6).
 BROKEN = """
@@ -24,7 +31,9 @@ BROKEN = """
         count(*) FILTER (WHERE d.state = 'sent' AND d.ended_at > p.expires_at + interval '11 minutes'),
         count(*) FILTER (WHERE d.state = 'sending' AND d.lane_token > l.token)
     FROM posting_post p LEFT JOIN posting_delivery d ON d.post_id = p.id LEFT JOIN posting_lane l ON l.number = d.lane_id
-    WHERE p.audience IS NOT NULL AND (p.ended_at IS NULL OR p.ended_at > clock_timestamp() - interval '5 minutes')
+    WHERE p.audience IS NOT NULL AND (p.state = 'sending' OR p.ended_at > GREATEST(
+        clock_timestamp() - interval '5 minutes', (SELECT resumed_at FROM chamberlist_halt WHERE id = 1)
+    ))
     GROUP BY p.id
 """
 
@@ -43,17 +52,23 @@ def reckon() -> None:
         cursor.execute(BROKEN)
         rows = cursor.fetchall()
     for post_id, surplus, late, unowned in rows:
+        problem = ""
         if surplus:
-            trip(f"The ledger of post {post_id} has {abs(surplus)} copies {'more' if surplus > 0 else 'fewer'} than its audience.")
+            problem = (
+                f"The ledger of post {post_id} has {abs(surplus)} copies {'more' if surplus > 0 else 'fewer'} than its audience."
+            )
         elif late:
-            trip(f"{late} copies of post {post_id} left after its expiry.")
+            problem = f"{late} copies of post {post_id} left after its expiry."
         elif unowned:
-            trip(f"{unowned} copies of post {post_id} are marked by a lane that never was.")
+            problem = f"{unowned} copies of post {post_id} are marked by a lane that never was."
+        if problem:  # The post stays stopped when the rest goes on.
+            closing.freeze(post_id, problem)
+            trip(problem)
 
 
 @transaction.atomic
 def trip(reason: str) -> None:
-    """Stop all sending, and tell staff once; nothing where it is stopped already."""
+    """Stop all sending, and tell staff once; nothing where the breaker has stopped it already."""
     if not halt.halt(by=halt.BREAKER, reason=reason):
         return
     since = Halt.objects.get(pk=Halt.BY_PEOPLE).halted_at
@@ -66,8 +81,13 @@ def trip(reason: str) -> None:
 
 
 def _distrusted(post_id: int) -> str:
-    number = _refused(post_id).filter(status__startswith="5.7.").count()
-    if number < DISTRUSTED:
+    refused = _refused(post_id).filter(status__startswith="5.7.")
+    domains = refused.exclude(subscription=None).values("subscription__domain_hash").distinct().count()
+    number = refused.count()
+    if domains < DISTRUSTED:
+        return ""
+    ended = Delivery.objects.filter(_since_resumed(), post=post_id, state__in=ENDED_BY_A_SERVER).count()
+    if number * ONE_IN < ended:
         return ""
     return f"{number} copies of post {post_id} were refused for policy or reputation (5.7.x)."
 
@@ -75,20 +95,34 @@ def _distrusted(post_id: int) -> str:
 def _too_many_refused(post_id: int) -> str:
     if Post.objects.filter(pk=post_id, state=Post.State.FROZEN).exists():
         return ""  # It does no more harm, and somebody looks at it already.
-    refused = _refused(post_id).exclude(OUR_OWN_INABILITY).order_by("ended_at").values_list("ended_at", flat=True)
+    refused = _refused(post_id).order_by("ended_at").values_list("ended_at", flat=True)
     one_too_many = refused[REFUSED : REFUSED + 1]
     if not one_too_many:
         return ""
-    by_then = Delivery.objects.filter(_since_resumed(), post=post_id, state__in=ENDED_BY_A_SERVER, ended_at__lte=one_too_many[0])
+    by_then = Delivery.objects.filter(post=post_id, state__in=ENDED_BY_A_SERVER, ended_at__lte=one_too_many[0])
+    ended_at, resumed_at = one_too_many[0], _resumed_at()
+    assert ended_at is not None
+    if resumed_at and ended_at > resumed_at:
+        by_then = by_then.filter(ended_at__gt=resumed_at)
     if by_then[: FIRST + 1].count() > FIRST:
         return ""
     return f"More than {REFUSED} of the first {FIRST} copies of post {post_id} were refused or came back."
 
 
 def _refused(post_id: int) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(_since_resumed(), post=post_id, state__in=(State.FAILED, State.BOUNCED))
+    """What was refused or came back for good since a person resumed; a copy that came back had left before."""
+    resumed_at = _resumed_at()
+    failed, bounced = Q(state=State.FAILED), Q(state=State.BOUNCED)
+    if resumed_at:
+        reports = DeliveryEvent.objects.filter(delivery=OuterRef("pk"), kind__in=CAME_BACK, at__gt=resumed_at)
+        failed, bounced = failed & Q(ended_at__gt=resumed_at), bounced & Q(Exists(reports))
+    return Delivery.objects.filter(failed | bounced, post=post_id).exclude(SAYS_NOTHING)
 
 
 def _since_resumed() -> Q:
-    resumed_at = Halt.objects.filter(pk=Halt.BY_PEOPLE).values_list("resumed_at", flat=True).first()
+    resumed_at = _resumed_at()
     return Q(ended_at__gt=resumed_at) if resumed_at else Q()
+
+
+def _resumed_at() -> datetime | None:
+    return Halt.objects.filter(pk=Halt.BY_PEOPLE).values_list("resumed_at", flat=True).first()

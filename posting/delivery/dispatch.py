@@ -54,6 +54,7 @@ def run_lane(number: int, *, seconds: float) -> bool:
             raise
         finally:
             wire.close(seconds=GOODBYE)
+        shift.ration.give_back()
         closing.settle()
         closing.close_posts()
         return is_more
@@ -98,7 +99,7 @@ class Shift:
             if self.wire.is_open:
                 self.silent_since = None
             takes_more = self.takes_more(until)
-            if not self.in_hand and not self.unrecorded and (self.is_idle or not takes_more):
+            if not self.in_hand and not self.unrecorded and not self.faults and (self.is_idle or not takes_more):
                 break
             limit = self.room(group) if takes_more else 0
             self.wait(group, seconds=0.0 if limit and not self.is_idle else ASK_AGAIN)
@@ -143,7 +144,7 @@ class Shift:
 
     def turn(self, *, limit: int) -> None:
         """One commit: the replies that came, and the marks of the next group, which is then handed to the wire."""
-        if not limit and not self.unrecorded:
+        if not limit and not self.unrecorded and not self.faults:
             return
         asked_at = time.monotonic()
         try:
@@ -218,7 +219,8 @@ class Shift:
             try:
                 self.is_ours = self.is_ours and fence.check()
                 known = self.in_hand.keys() | {outcome.delivery_id for outcome in self.unrecorded}
-                ledger.put_back(self.hold, ledger.marked_by(self.hold) - known)
+                if self.is_ours:  # Elsewhere a mark may be all that is left of a copy that was sent: it ends in doubt.
+                    ledger.put_back(self.hold, ledger.marked_by(self.hold) - known)
                 return
             except FROM_THE_LEDGER:
                 if time.monotonic() > until:
@@ -236,6 +238,8 @@ class Shift:
         with suppress(*FROM_THE_LEDGER):
             connection.close()
             ledger.record(self.hold, self.unrecorded)
+            if self.is_ours and fence.check():
+                ledger.put_back(self.hold, ledger.marked_by(self.hold) - self.in_hand.keys())
 
     def refused_us(self, why: str) -> None:
         """It is not about any recipient: the lane rests, and staff are told."""

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from chamberlist import systemmail
 from chamberlist.clock import now
@@ -26,7 +28,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Ration:
-    """What one lane has drawn and not used yet. What is left when it ends is lost, so that the pace is never exceeded."""
+    """What one lane has drawn and not used yet."""
 
     left: int = 0
     ask_at: float = 0.0  # By ``time.monotonic()``.
@@ -40,6 +42,11 @@ class Ration:
         # Of few sizes, since each has a plan of its own in Postgres.
         return group if self.left >= group else 1 << self.left.bit_length() >> 1
 
+    def give_back(self) -> None:
+        """What was not used was not sent: it counts for no hour, and makes no installation older. The bucket stays empty."""
+        Pace.objects.filter(pk=1).update(in_hour=Greatest(F("in_hour") - self.left, 0), drawn=Greatest(F("drawn") - self.left, 0))
+        self.left = 0
+
 
 @transaction.atomic
 def draw(wanted: int) -> tuple[int, float]:
@@ -48,16 +55,18 @@ def draw(wanted: int) -> tuple[int, float]:
     pace, moment = Pace.objects.select_for_update().get(pk=1), now()
     rate, hour = per_second(pace), moment.replace(minute=0, second=0, microsecond=0)
     full = _full(pace, moment, rate)
-    room = settings.COPIES_AN_HOUR - (pace.in_hour if pace.hour == hour else 0)
+    # A clock that steps back over the full hour, and forth again, must not open a new one each time.
+    counted = pace.hour if pace.hour and hour <= pace.hour <= hour + HOUR else hour
+    room = settings.COPIES_AN_HOUR - (pace.in_hour if pace.hour == counted else 0)
     drawn = max(0, min(wanted, math.floor(full), room))
     if drawn:
-        pace.hour, pace.in_hour = hour, settings.COPIES_AN_HOUR - room + drawn
+        pace.hour, pace.in_hour = counted, settings.COPIES_AN_HOUR - room + drawn
         pace.drawn += drawn
         pace.paid_until = moment - timedelta(seconds=(full - drawn) / rate)
         pace.save()
     if room <= drawn:
         _tell_of_the_cap()
-        return drawn, (hour + HOUR - moment).total_seconds()
+        return drawn, (counted + HOUR - moment).total_seconds()
     return drawn, 0.0 if drawn == wanted else max(NOT_BEFORE, (1 + drawn - full) / rate)
 
 

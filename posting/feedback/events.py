@@ -76,10 +76,11 @@ def record(delivery_id: int, report: Report) -> bool:
     _, is_new = DeliveryEvent.objects.get_or_create(
         delivery=delivery, key=report.key, defaults={"kind": report.kind, "status": status[:12], "text": said[:300]}
     )
+    was_in_doubt = delivery.state == State.IN_DOUBT
     if is_new and delivery.state not in Delivery.WAITING:  # One that waits again is a person's decision.
         for state in PATHS[report.kind]:
             # When a copy in doubt was taken, nobody knows: only its end is now.
-            ended = {} if state == State.SENT else {"ended_at": Coalesce("ended_at", Now())}
+            ended = {} if was_in_doubt and state == State.SENT else {"ended_at": Coalesce("ended_at", Now())}
             delivery.advance(state, status=_status(status, said), **ended)
         if delivery.state in (State.FAILED, State.BOUNCED):
             breaker.look(delivery.post_id)
@@ -95,8 +96,8 @@ def _find(metadata: dict[str, Any], message_id: str) -> int | None:
         handle = ours[1]
     if handle is not None:
         return deliveries.filter(handle=UUID(handle)).first() if _is_handle(handle) else None
-    if not message_id:
-        return None
+    if metadata or not message_id:
+        return None  # A mail of ours that is no copy.
     receipts = DeliveryEvent.objects.filter(kind=Kind.SENT, key=receipt_key(message_id))
     return receipts.values_list("delivery_id", flat=True).first()
 
