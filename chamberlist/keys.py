@@ -8,6 +8,7 @@ import base64
 import binascii
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 
 KEY_BYTES = 32
 BLOCK = """\
@@ -40,7 +41,7 @@ class KeyRing:
 
     keys: dict[str, bytes] = field(repr=False)
 
-    @property
+    @cached_property
     def first(self) -> tuple[str, bytes]:
         """The id and the bytes of the key that makes new values."""
         return next(iter(self.keys.items()))

@@ -11,7 +11,7 @@ ADDRESS = re.compile(r'"(?:[^"\\\r\n]|\\.){1,64}"@[^\s<>"\',;()]+|(?<![^\s<>"\',
 
 def redact(text: str) -> str:
     """The text with each mail address replaced by ``[address]``."""
-    return ADDRESS.sub(MASK, text)
+    return ADDRESS.sub(MASK, text) if "@" in text else text
 
 
 class RedactingFormatter(logging.Formatter):

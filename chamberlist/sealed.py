@@ -3,6 +3,7 @@
 import base64
 import hmac
 import secrets
+from functools import lru_cache
 from typing import Any, ClassVar, Self, overload
 
 from cryptography.exceptions import InvalidTag
@@ -21,7 +22,7 @@ def seal(text: str, *, place: str) -> str:
     """``key id:base64url``, which opens at ``place`` (table, column, row) and nowhere else."""
     key_id, key = settings.ADDRESS_KEYS.first
     nonce = secrets.token_bytes(NONCE_BYTES)
-    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), place.encode())
+    sealed = nonce + _cipher(key).encrypt(nonce, text.encode(), place.encode())
     return f"{key_id}:{base64.urlsafe_b64encode(sealed).decode()}"
 
 
@@ -33,9 +34,15 @@ def unseal(value: str, *, place: str) -> str:
         raise Unreadable(f"{place}: ADDRESS_KEYS has no key with the id {key_id}; put the old key back into the list.")
     try:
         sealed = base64.urlsafe_b64decode(encoded)
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()).decode()
+        return _cipher(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode()).decode()
     except (InvalidTag, ValueError):  # Neither base64 nor long enough is a ValueError.
         raise Unreadable(f"{place}: the value was sealed for another row, or damaged.") from None
+
+
+@lru_cache
+def _cipher(key: bytes) -> AESGCM:
+    """To set one up takes as long as to open an address with it."""
+    return AESGCM(key)
 
 
 def blind_index(kind: str, normalised: str) -> bytes:

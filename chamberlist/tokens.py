@@ -59,7 +59,10 @@ def read(purpose: str, token: str) -> UUID:
 def make_all(handles: Mapping[str, UUID]) -> dict[str, bytes]:
     """The token of each handle for the purpose that is its key, as ``make`` gives it, in ASCII."""
     _, key = settings.TOKEN_KEYS.first
-    raw = [handle.bytes + _mac(key, purpose, handle.bytes) for purpose, handle in handles.items()]
+    raw = []
+    for purpose, handle in handles.items():
+        body = handle.bytes
+        raw.append(body + _mac(key, purpose, body))
     return dict(zip(handles, _base32(raw), strict=True))
 
 
@@ -86,9 +89,9 @@ ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)  # RFC 4648 section 6,
 
 def _base32(values: Sequence[bytes]) -> list[bytes]:
     """Values of one length, of up to 40 octets, in base32 without padding: all of them as one number, split in five steps."""
-    length = -(-len(values[0]) * 8 // 5)
-    number = int.from_bytes(b"".join([value.rjust(ROOM, b"\0") for value in values]), "big")
-    number <<= length * 5 - len(values[0]) * 8
+    size = len(values[0])
+    length = -(-size * 8 // 5)
+    number = int.from_bytes(bytes(ROOM - size).join([b"", *values]), "big") << length * 5 - size * 8
     for distance, low, high in _spreading(len(values)):
         number = number & low | (number & high) << distance
     text = number.to_bytes(ROOM * len(values), "big").translate(ALPHABET)

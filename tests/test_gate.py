@@ -111,7 +111,7 @@ def test_a_message_that_was_built_oddly_does_not_pass(before: bytes, after: byte
 )
 def test_a_copy_that_is_not_what_was_checked_does_not_pass(change: tuple[bytes, bytes]):
     compiled, marked, copy = a_case()
-    spoilt = replace(copy, data=copy.data.replace(*change, 1))
+    spoilt = copy._replace(data=copy.data.replace(*change, 1))
     assert spoilt != copy and gate.check_copy(compiled, marked, spoilt) != ""
 
 
@@ -121,7 +121,7 @@ def test_a_copy_with_what_belongs_to_another_member_does_not_pass():
     assert "recipient alone" in gate.check_copy(compiled, other, copy)
     for stranger in (marked._replace(handle=uuid.uuid4()), marked._replace(subscription=uuid.uuid4())):
         assert gate.check_copy(compiled, marked, copies.build(compiled, stranger)) != ""
-    elsewhere = replace(copy, envelope_sender="b-x@lists.chamber.example")
+    elsewhere = copy._replace(envelope_sender="b-x@lists.chamber.example")
     assert "bounces" in gate.check_copy(compiled, marked, elsewhere)
 
 

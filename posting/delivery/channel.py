@@ -28,6 +28,7 @@ class Channel(asyncio.Protocol):
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self.loop: asyncio.AbstractEventLoop
         self.transport: asyncio.Transport
         self.said: deque[Said] = deque()
         self.lines: list[bytes] = []
@@ -41,7 +42,7 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport, self.loop = transport, asyncio.get_running_loop()
         transport.set_write_buffer_limits(high=0)  # ``resume_writing`` comes when nothing waits in this process.
 
     def data_received(self, data: bytes) -> None:
@@ -50,7 +51,7 @@ class Channel(asyncio.Protocol):
         *whole, self.rest = (self.rest + data).split(b"\n")
         for line in whole:
             self._read(line)
-        if len(self.rest) + sum(map(len, self.lines)) > LONGEST_REPLY:
+        if (self.rest or self.lines) and len(self.rest) + sum(map(len, self.lines)) > LONGEST_REPLY:
             self._end("the server's answer has no end")
         if self.encryption and self.encryption.is_over:
             self._end("the server closed the connection")
@@ -78,7 +79,9 @@ class Channel(asyncio.Protocol):
     async def reply(self, timeout: float) -> Said:
         """The next reply; raises ``Ended``. What was said before the end is still heard."""
         if not self.said:
-            await self._until(lambda: bool(self.said), timeout)
+            deadline = self.clock() + timeout
+            while not self.said:
+                await self._wait(deadline)
         return self.said.popleft()
 
     async def drained(self, timeout: float) -> None:
@@ -128,11 +131,11 @@ class Channel(asyncio.Protocol):
 
     def _read(self, line: bytes) -> None:
         line = line.rstrip(b"\r")
-        code = line[:3]
-        if not (code.isdigit() and b"200" <= code < b"600" and line[3:4] in (b"", b" ", b"-")):
+        code, sign = line[:3], line[3:4]
+        if not (code.isdigit() and b"200" <= code < b"600" and sign in b" -"):
             self._end("the server's answer is no SMTP reply")
         self.lines.append(line[4:])
-        if line[3:4] != b"-" and self.error is None:
+        if sign != b"-" and self.error is None:
             self.said.append(Said(int(code), b"\n".join(self.lines)))
             self.lines = []
 
@@ -154,7 +157,7 @@ class Channel(asyncio.Protocol):
         if self.error:
             raise self.error
         assert self.waiter is None, "one at a time"
-        self.waiter = asyncio.get_running_loop().create_future()
+        self.waiter = self.loop.create_future()
         self.deadline = deadline
         try:
             await self.waiter

@@ -11,6 +11,7 @@ from email.parser import BytesParser
 from email.policy import compat32
 from email.utils import format_datetime
 from functools import cached_property
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -31,15 +32,18 @@ from subscriptions.models import MailingList
 ENCODED = ("From", "To", "Subject", "Date", "MIME-Version", "Content-Type")  # The rest of a copy's headers are verbatim.
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     """What is handed over for one delivery: the envelope (RFC 5321) and the message (RFC 5322), with CRLF line ends."""
 
     delivery_id: int
     post_id: int
-    envelope_sender: str = field(repr=False)
-    recipient: str = field(repr=False)
-    data: bytes = field(repr=False)  # As it stands between DATA and the final dot (RFC 5321 section 4.5.2).
+    envelope_sender: str
+    recipient: str
+    data: bytes  # As it stands between DATA and the final dot (RFC 5321 section 4.5.2).
+
+    def __repr__(self) -> str:
+        """Without what is for its recipient alone."""
+        return f"Copy(delivery_id={self.delivery_id}, post_id={self.post_id})"
 
     @property
     def message(self) -> bytes:
@@ -82,7 +86,7 @@ def compile_post(post: Post, attachments: Sequence[Attachment] = ()) -> Compiled
 
 def build(compiled: Compiled, marked: Marked) -> Copy:
     """The copy for one delivery."""
-    assert marked.post_id == compiled.post.pk
+    assert marked.post_id == compiled.post.id
     values = values_for(marked)
     data = compiled.signing.sign(values) + compiled.data.fill(values)
     return Copy(marked.id, marked.post_id, envelope_sender(values), marked.recipient, data)

@@ -87,5 +87,6 @@ class Desk:
             self.answers.append(Answer(delivery_id, post_id, verdict))
             if not verdict.is_sent:  # It may be about the post: the lane judges it at once.
                 self.enough = 1
-            if len(self.answers) >= self.enough:
+                self.news.notify()
+            elif len(self.answers) == self.enough:
                 self.news.notify()

@@ -9,7 +9,8 @@ from django.db.models import F, Q
 from chamberlist.clock import Now
 from posting.models import Lane
 
-LEASE = timedelta(seconds=60)
+SECONDS = 60.0
+LEASE = timedelta(seconds=SECONDS)
 MARGIN = 10.0  # Seconds of lease that must be left when the final dot is written.
 LONGEST_REST = 15 * 60
 
@@ -29,8 +30,9 @@ class Hold:
 
     def seconds_left(self) -> float:
         """How long the lease is surely ours, by the faster of the two clocks; a clock set back ends it."""
-        passed = [now - then for now, then in zip(_both_clocks(), self.taken, strict=True)]
-        return LEASE.total_seconds() - max(passed) if min(passed) >= 0 else 0.0
+        boot, wall = _both_clocks()
+        boot_passed, wall_passed = boot - self.taken[0], wall - self.taken[1]
+        return SECONDS - max(boot_passed, wall_passed) if boot_passed >= 0 and wall_passed >= 0 else 0.0
 
 
 def take(number: int) -> Hold | None:

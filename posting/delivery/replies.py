@@ -1,8 +1,7 @@
 """Replies: what a mail server said, kept without addresses, and what that means for one copy."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chamberlist.redaction import redact
 
@@ -18,8 +17,7 @@ class RelayRefused(Exception):
     """The relay does not take our mail now, whoever it is for: our address, password, certificate or network. Nobody fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A server's reply: ``code`` (RFC 5321 section 4.2), ``status`` (RFC 3463, or ""), ``text`` without addresses."""
 
     code: int
@@ -35,8 +33,7 @@ class Reply:
         return self.code >= 500
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How the hand-over of one copy ended, and at which stage.
 
     ``recipient``, ``content``: the reply to RCPT, or to DATA and the dot. ``stopped``: no dot was written, and nothing went wrong.
@@ -64,7 +61,9 @@ def reply(code: int, text: bytes) -> Reply:
 
 def plain(text: str) -> str:
     """A text on one line, of characters that can be shown."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())
 
 
 def status_in(text: str) -> str:

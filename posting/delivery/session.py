@@ -10,7 +10,7 @@ import math
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
 from chamberlist.redaction import redact
@@ -100,7 +100,7 @@ class Session:
             await self._goodbye()
         except RelayRefused:
             if self.opened is not None:  # It was we who were refused: this was no try of the copy's.
-                self._tell(self.opened, Verdict("stopped"))
+                self.source.ended(self.opened, Verdict("stopped"))
                 self.opened = None
             raise
         finally:
@@ -114,11 +114,11 @@ class Session:
         self.finished = self.opened = self.following = None
         self.channel.abort()
         if finished is not None:
-            self._tell(finished, Verdict("stopped" if is_unsent else "lost"))
+            self.source.ended(finished, Verdict("stopped" if is_unsent else "lost"))
         if opened is not None:
-            self._tell(opened, Verdict("cut" if finished is None else "stopped"))
+            self.source.ended(opened, Verdict("cut" if finished is None else "stopped"))
         if following is not None:
-            self._tell(following, Verdict("stopped"))
+            self.source.ended(following, Verdict("stopped"))
 
     def check(self) -> None:
         """To be called a few times a second: minds the time-outs, and a dot that is still in this process and may leave no more."""
@@ -128,7 +128,7 @@ class Session:
         if self.is_hanging:
             self.source.is_slow = True
             if self.opened is not None:  # Nothing of its text was written: another session may take it.
-                self._tell(self.opened, Verdict("stopped"))
+                self.source.ended(self.opened, Verdict("stopped"))
                 self.opened = None
 
     @property
@@ -141,7 +141,7 @@ class Session:
         refusal = await self._open_transaction(copy)
         if refusal is not None:
             self.opened = None
-            self._tell(copy, refusal)
+            self.source.ended(copy, refusal)
             return None
         text = copy.data
         if len(text) > BLOCK:
@@ -149,10 +149,10 @@ class Session:
             text = b""
             await self.channel.drained(BLOCK_TIMEOUT)
         following = self.following = self._following()
-        commands = b"" if following is None else b"".join(self._opening(following))
+        commands = b"" if following is None else self._opening(following)
         if not await self._may_finish(copy):
             self.opened = None
-            self._tell(copy, Verdict("stopped"))
+            self.source.ended(copy, Verdict("stopped"))
             raise Ended("we hung up")  # After 354 a bare dot would be an empty mail: there is no other way back.
         self.finished, self.opened, self.following = copy, following, None
         self.waits_since = time.monotonic()
@@ -184,7 +184,7 @@ class Session:
         self.source.is_slow = self.is_hanging
         self.finished, self.waits_since = None, math.inf
         self.handed_over += 1
-        self._tell(copy, Verdict("content", reply(*answer)))
+        self.source.ended(copy, Verdict("content", reply(*answer)))
         self._leave_if_closing(answer, Verdict("stopped"))
 
     async def _open_transaction(self, copy: Copy) -> Verdict | None:
@@ -230,13 +230,13 @@ class Session:
         """421 announces that the session is over (RFC 5321 section 3.8); ``verdict`` is that on the copy that was opened."""
         if answer.code == CLOSING:
             if self.opened is not None:
-                self._tell(self.opened, verdict)
+                self.source.ended(self.opened, verdict)
                 self.opened = None
             raise Ended(f"the server is closing: {_words(answer)}")
 
     def _begin(self, copy: Copy) -> None:
         if self.channel.said or self.channel.error:  # It said goodbye while nothing was on its way.
-            self._tell(copy, Verdict("stopped"))
+            self.source.ended(copy, Verdict("stopped"))
             raise Ended("the server closed an idle connection")
         self.opened = copy
         self._ask(self._opening(copy))
@@ -250,14 +250,14 @@ class Session:
             return None
         copy = self.source.next_now()
         while copy is not None and not self._can_take(copy):
-            self._tell(copy, Verdict("encoding"))
+            self.source.ended(copy, Verdict("encoding"))
             copy = self.source.next_now()
         return copy
 
     def _can_take(self, copy: Copy) -> bool:
         return copy.recipient.isascii() or {"SMTPUTF8", "8BITMIME"} <= self.offers.keys()
 
-    def _opening(self, copy: Copy) -> list[bytes]:
+    def _opening(self, copy: Copy) -> bytes:
         options = ""
         if not copy.recipient.isascii():
             options = " BODY=8BITMIME SMTPUTF8"  # RFC 6531 section 3.4.
@@ -265,9 +265,9 @@ class Session:
             options += f" SIZE={len(copy.data)}"  # RFC 1870 section 5.
         if "DELIVERBY" in self.offers:
             options += self._deliver_by(copy)
-        commands = [f"MAIL FROM:<{copy.envelope_sender}>{options}", f"RCPT TO:<{copy.recipient}>", "DATA"]
-        assert not any("\r" in command or "\n" in command for command in commands), "a command is one line"
-        return [command.encode() + b"\r\n" for command in (["RSET", *commands] if self.must_reset else commands)]
+        commands = f"MAIL FROM:<{copy.envelope_sender}>{options}\r\nRCPT TO:<{copy.recipient}>\r\nDATA\r\n".encode()
+        assert commands.count(b"\r") == commands.count(b"\n") == 3, "a command is one line"
+        return b"RSET\r\n" + commands if self.must_reset else commands
 
     def _deliver_by(self, copy: Copy) -> str:
         """The life that the copy has left (RFC 2852 section 4), and never more.
@@ -279,12 +279,12 @@ class Session:
         left = max(int(self.source.expires_at(copy) - time.time()), 1)  # RFC 2852 section 4.1.1: nought is no time to return it by.
         return f" BY={left};R" if not shortest.isdigit() or left >= int(shortest) else ""
 
-    def _ask(self, commands: Iterable[bytes]) -> None:
+    def _ask(self, commands: bytes) -> None:
         """Say them together, or one after the other where the server does not offer PIPELINING."""
         if "PIPELINING" in self.offers:
-            self.channel.write(*commands)
+            self.channel.write(commands)
         else:
-            self.held.extend(commands)
+            self.held.extend(commands.splitlines(keepends=True))
             self.channel.write(self.held.popleft())
 
     async def _answer(self, timeout: float) -> Said:
@@ -292,9 +292,6 @@ class Session:
         if self.held and 200 <= answer.code < 400:
             self.channel.write(self.held.popleft())
         return answer
-
-    def _tell(self, copy: Copy, verdict: Verdict) -> None:
-        self.source.ended(copy, verdict)
 
     # Before the first copy
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 SOFT_BREAK = b"=\r\n"  # Quoted-printable (RFC 2045 section 6.7) may break a line within a value.
@@ -53,20 +54,29 @@ class Template:
 
     def fill(self, values: Mapping[str, bytes]) -> bytes:
         """The text with each slot filled."""
-        parts = [b""] * (2 * len(self.slots) + 1)
-        parts[::2] = self.pieces
-        parts[1::2] = [values[slot.name][slot.part] for slot in self.slots]
+        parts: list[bytes] = []
+        for piece, name, part in self._steps:
+            parts += (piece, values[name][part])
+        parts.append(self.pieces[-1])
         return b"".join(parts)
 
     def is_filled(self, text: bytes, values: Mapping[str, bytes], *, start: int = 0) -> bool:
         """Whether ``text`` from ``start`` on is this with exactly these values: each piece and each value at its own place."""
         at = start
-        for piece, slot in zip(self.pieces, self.slots, strict=False):
-            value = values[slot.name][slot.part]
-            if not text.startswith(piece, at) or not text.startswith(value, at + len(piece)):
+        for piece, name, part in self._steps:
+            value = values[name][part]
+            if not text.startswith(piece, at):
                 return False
-            at += len(piece) + len(value)
-        return text[at:] == self.pieces[-1]
+            at += len(piece)
+            if not text.startswith(value, at):
+                return False
+            at += len(value)
+        return text.startswith(self.pieces[-1], at) and len(text) == at + len(self.pieces[-1])
+
+    @cached_property
+    def _steps(self) -> list[tuple[bytes, str, slice]]:
+        """Each piece with the slot behind it; looked up once for all copies."""
+        return [(piece, slot.name, slot.part) for piece, slot in zip(self.pieces, self.slots, strict=False)]
 
 
 def _breakable(value: bytes) -> bytes:
