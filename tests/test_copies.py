@@ -85,6 +85,11 @@ def test_the_envelope_sender_is_opaque_short_and_the_same_at_every_try():
     assert tokens.read("bounce", local.removeprefix("b-")) == post.deliveries.get().handle
 
 
+def test_a_copy_in_a_traceback_names_nobody():
+    copy = a_copy(a_post())
+    assert repr(copy) == f"Copy(delivery_id={copy.delivery_id}, post_id={copy.post_id})"
+
+
 def test_long_links_are_written_as_they_are():
     content = a_copy(a_post()).message.decode()
     [line] = [line for line in content.splitlines() if line.startswith("List-Unsubscribe:")]

@@ -126,7 +126,16 @@ def test_a_copy_with_what_belongs_to_another_member_does_not_pass():
 
 
 @pytest.mark.parametrize(
-    "recipient", ["", "a@b.example,c@d.example", "a b@c.example", "a@b.example>", "a@b.example\r\nCc: c@d.example"]
+    "recipient",
+    [
+        "",
+        "a@b.example,c@d.example",
+        "a b@c.example",
+        "a@b.example>",
+        "a@b.example\r\nCc: c@d.example",
+        "a@b.example\0",
+        "\0a@b.example",
+    ],
 )
 def test_a_recipient_that_is_not_one_address_does_not_pass(recipient: str):
     compiled, marked, _ = a_case()
