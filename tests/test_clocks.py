@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from chamberlist import fence, halt, systemmail, throttle
-from posting.delivery import dispatch, lanes, ledger, sweep
+from posting.delivery import dispatch, lanes, ledger, pace, sweep
 from posting.delivery.ledger import Outcome
 from posting.models import Delivery, Post
 from subscriptions import addresses, lifecycle, requests
@@ -118,6 +118,7 @@ def test_the_helper_moves_every_stored_time_and_nothing_else():
     [first, *_] = ledger.claim(hold, post.pk, limit=2).marked
     ledger.record(hold, [Outcome(first.id, State.FAILED, "5.1.1", "unknown")])
     lanes.rest(hold)
+    pace.draw(1)
     halt.halt(by="a test", reason="a test")
     fence.arm(by="a test")
     systemmail.alert("test", "A test", "It is one.")

@@ -121,7 +121,7 @@ def lane_runner(*point: str, **changes: str) -> Iterator[subprocess.Popen[bytes]
     """A lane in a process of its own (``tests.lanerunner``)."""
     if not fence.is_armed():  # Tables are emptied between tests.
         fence.arm(by="a test")
-        an_old_installation()
+    an_old_installation()
     command = [sys.executable, "-m", "tests.lanerunner", *point]
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment(NOBODY) | changes, start_new_session=True) as process:
         try:

@@ -30,7 +30,7 @@ def test_a_sender_and_staff_need_no_javascript(site: Site, plain_page: Page):
     plain_page.get_by_label("What the sender is told, by mail").fill("Please add your opening hours.")
     plain_page.get_by_role("button", name="Reject").click()
     expect(plain_page.locator(".messagelist")).to_contain_text("Rejected.")
-    site.open_mail(plain_page, site.sender, "Without a script")
+    site.open_mail(plain_page, site.sender, "Not accepted: Without a script")
     expect(plain_page.locator("main")).to_contain_text("Please add your opening hours.")
 
     number = site.post("Accepted without a script")
