@@ -110,7 +110,7 @@ def test_every_message_ten_times_and_side_by_side_does_everything_once(stack: St
     for task in ("posting.tasks.sweep", "subscriptions.tasks.take_requests"):
         ring(stack, task, times=10)
     stack.start_worker("--include", "tests.tenfold", processes=6)
-    wait_for(str(post.pk), Post.State.DONE, seconds=60 + COPIES // 10)
+    wait_for(str(post.pk), Post.State.DONE, seconds=PATIENCE + COPIES / 10)
     received = smtp.wait_for(COPIES + len(newcomers), seconds=60)
     stack.end_worker()
     others = [mail for mail in received if mail.recipients[0] in newcomers]
@@ -132,7 +132,7 @@ def test_two_beats_are_one(stack: Stack, smtp: SmtpServer, tmp_path):
     with Stack(stack.broker, tmp_path / "second", stack.environment) as second:
         stack.start_worker()
         second.start_worker()
-        wait_for(str(post.pk), Post.State.DONE)
+        wait_for(str(post.pk), Post.State.DONE, seconds=PATIENCE + COPIES / 10)
         second.end_worker()
     assert reckon(post, smtp).states == {State.SENT: COPIES}
 
