@@ -118,7 +118,7 @@ GUARDS = (
     Guard(
         "P2 refusals for reputation stop everything",
         "posting/delivery/breaker.py",
-        "if number < DISTRUSTED:",
+        "if domains < DISTRUSTED:",
         "if True:",
         "tests/test_breaker.py",
     ),
@@ -195,8 +195,8 @@ GUARDS = (
     Guard(
         "P1 a sealed address opens in its own row only",
         "chamberlist/sealed.py",
-        "sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), place.encode())",
-        "sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), b'')",
+        "sealed = nonce + _cipher(key).encrypt(nonce, text.encode(), place.encode())",
+        "sealed = nonce + _cipher(key).encrypt(nonce, text.encode(), b'')",
         "tests/test_sealed.py",
     ),
     Guard(
@@ -258,8 +258,8 @@ GUARDS = (
     Guard(
         "P2 one post is expanded once",
         "posting/delivery/audience.py",
-        "Post.objects.select_for_update().filter(state=Post.State.ACCEPTED, ",
-        "Post.objects.select_for_update().filter(",
+        "        state=Post.State.ACCEPTED, starts_at__lte=Now(), expires_at__gt=Now()\n",
+        "        starts_at__lte=Now(), expires_at__gt=Now()\n",
         "tests/test_ledger.py",
     ),
     Guard(
@@ -278,7 +278,7 @@ GUARDS = (
     ),
     Guard(
         "P2 an answer that says neither yes nor no leaves a doubt",
-        "posting/delivery/dispatch.py",
+        "posting/delivery/judging.py",
         '"unclear": (State.IN_DOUBT,',
         '"unclear": (State.DEFERRED,',
         "tests/test_provider.py",
@@ -412,8 +412,8 @@ GUARDS = (
     Guard(
         "P4 a halt stops system mail",
         "chamberlist/systemmail.py",
-        "return due.filter(purpose=ALERT) if alerts_only else due",
-        "return due",
+        "    if alerts_only:\n",
+        "    if False:\n",
         "tests/test_system_mail.py",
     ),
     Guard(
