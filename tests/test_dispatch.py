@@ -15,11 +15,13 @@ from chamberlist.clock import Now
 from chamberlist.models import Alert
 from chamberlist.relay import Relay
 from posting.delivery import closing, copies, dispatch, lanes, ledger
+from posting.delivery.judging import Judge
+from posting.delivery.replies import Verdict
 from posting.delivery.wire import SmtpWire
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
 from subscriptions import lifecycle
-from subscriptions.models import Suppression
+from subscriptions.models import Subscription, Suppression
 from tests import builders
 from tests.smtpserver import SmtpServer
 
@@ -491,3 +493,24 @@ def test_after_a_fault_of_ours_nothing_leaves_and_what_is_known_is_written_down(
     found = counts(post)
     assert found[State.SENT] == len(smtp.received) < 40
     assert set(found) == {State.SENT, State.QUEUED}
+
+
+def test_a_copy_whose_answer_cannot_be_judged_is_in_doubt_and_not_sent_again(smtp: SmtpServer, post: Post, monkeypatch):
+    judged = Judge.outcome
+
+    def fault(self: Judge, marked: ledger.Marked, verdict: Verdict) -> ledger.Outcome:
+        if marked.recipient == "bob@garage.example":
+            raise ZeroDivisionError
+        return judged(self, marked, verdict)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Judge, "outcome", fault)
+        broken.setattr(dispatch, "DOT_TIMEOUT", 1)
+        with pytest.raises(ZeroDivisionError):
+            run_lanes()
+    bob = post.deliveries.get(subscription__in=[row for row in Subscription.objects.all() if row.address == "bob@garage.example"])
+    assert len(smtp.to("bob@garage.example")) == 1 and bob.state == State.SENDING
+    ledger.recover()
+    run_lanes()
+    bob.refresh_from_db()
+    assert bob.state == State.IN_DOUBT and len(smtp.to("bob@garage.example")) == 1

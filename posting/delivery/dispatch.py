@@ -127,11 +127,12 @@ class Shift:
         """Judge what has ended. Two groups are marked at most: while one is handed over, the next is already durable."""
         enough = max(len(self.in_hand) - group, min(group, len(self.in_hand))) or 1
         for answer in self.wire.take(seconds, enough=enough):
-            marked = self.in_hand.pop(answer.delivery_id, None)
+            marked = self.in_hand.get(answer.delivery_id)
             if marked is None:
                 self.faults.append(f"A copy of post {answer.post_id} ended twice.")
-            else:
-                self.unrecorded.append(self.judge.outcome(marked, answer.verdict))
+                continue
+            self.unrecorded.append(self.judge.outcome(marked, answer.verdict))
+            del self.in_hand[marked.id]  # Not before: what is neither in hand nor to be recorded counts as never sent.
 
     def takes_more(self, until: float) -> bool:
         """Whether a new group may be marked. A lane that must wait for a dot anyway does not let its other sessions stand idle."""
