@@ -9,7 +9,7 @@ from django.db.models import F
 
 from chamberlist.clock import Now
 from posting.delivery import audience
-from posting.delivery.ledger import Marked
+from posting.delivery.ledger import Marked, Place
 from posting.models import Delivery, Post, Sender
 from posting.moderation import moderation
 from posting.submission import senders, submission
@@ -86,12 +86,17 @@ def a_post_to(address: str, mailing_list: MailingList | None = None, *, sender: 
     return a_sending_post(a_sender(promotions, name=sender), promotions, **words)
 
 
+def first_turns(post: Post) -> Place:
+    """Where its copies wait that no lane has had in hand."""
+    return Place(post.pk, post.last_copy)
+
+
 def a_mark(post: Post) -> Marked:
     """The one copy of a post, as a lane sees it once it is marked."""
     copy = post.deliveries.select_related("subscription").get()
     member = copy.subscription
     assert member is not None
-    return Marked(copy.pk, post.pk, copy.handle, member.handle, member.address, 1)
+    return Marked(copy.pk, post.pk, copy.handle.bytes, member.handle.bytes, member.address, 1)
 
 
 def a_delivery(post: Post, member: Subscription) -> Delivery:

@@ -277,7 +277,7 @@ def test_a_ledger_that_does_not_add_up_stops_everything(post: Post, fault: Calla
 
 def test_a_ledger_adds_up_at_every_stage(post: Post, smtp: SmtpServer):
     hold = lanes.take(1)
-    assert hold and ledger.claim(hold, post.pk, limit=8).marked
+    assert hold and ledger.claim(hold, builders.first_turns(post), limit=8).marked
     tasks.reckon()
     lanes.release(hold)
     ledger.recover()

@@ -34,7 +34,7 @@ def test_of_300_copies_none_leaves(days: int, is_alone: bool, smtp: SmtpServer, 
     post = a_post(300)
     fence.arm(by="a test")
     hold = lanes.take(1)
-    assert hold and len(ledger.claim(hold, post.pk, limit=GROUP).marked) == GROUP
+    assert hold and len(ledger.claim(hold, builders.first_turns(post), limit=GROUP).marked) == GROUP
     shift_all_times(-days)
     if is_alone:
         monkeypatch.setattr(fence, "has_slept", lambda: False)
@@ -115,7 +115,7 @@ def test_the_helper_moves_every_stored_time_and_nothing_else():
     post = a_post(3)
     hold = lanes.take(1)
     assert hold is not None
-    [first, *_] = ledger.claim(hold, post.pk, limit=2).marked
+    [first, *_] = ledger.claim(hold, builders.first_turns(post), limit=2).marked
     ledger.record(hold, [Outcome(first.id, State.FAILED, "5.1.1", "unknown")])
     lanes.rest(hold)
     pace.draw(1)

@@ -182,7 +182,7 @@ def test_a_copy_has_the_bytes_that_the_email_package_gives_it(
     subject: str, lines: list[str], name: str, local: str, domain: str, attachments: list[mime.Attachment]
 ):
     post, recipient = an_unsaved_post(subject, lines, name), f"{local}@{domain}"
-    marked = Marked(1, 1, uuid.uuid4(), uuid.uuid4(), recipient, 1)
+    marked = Marked(1, 1, uuid.uuid4().bytes, uuid.uuid4().bytes, recipient, 1)
     compiled = copies.compile_post(post, attachments)
     copy = copies.build(compiled, marked)
     assert gate.check_copy(compiled, marked, copy) == ""
@@ -213,7 +213,7 @@ def test_a_link_may_stand_where_a_line_is_broken():
     for length in range(80):
         post = an_unsaved_post("Offers", ["x" * length], "n" * length or "n")
         compiled = copies.compile_post(post)
-        marked = Marked(1, 1, uuid.uuid4(), uuid.uuid4(), "anne@bakery.example", 1)
+        marked = Marked(1, 1, uuid.uuid4().bytes, uuid.uuid4().bytes, "anne@bakery.example", 1)
         assert copies.build(compiled, marked).message == copies.message(post, copies.values_for(marked))
         assert [slot.name for slot in compiled.data.slots].count("leave") >= 4
 

@@ -127,7 +127,7 @@ def test_a_dump_restored_beside_the_original_sends_nothing(smtp: SmtpServer, ser
     with elsewhere(server.url, migrate=True):
         post = a_post(40)
         hold = lanes.take(1)
-        assert hold and fence.check() and len(ledger.claim(hold, post.pk, limit=16).marked) == 16
+        assert hold and fence.check() and len(ledger.claim(hold, builders.first_turns(post), limit=16).marked) == 16
         program("pg_dump", "-Fc", "-f", tmp_path / "dump", server.url)
         with connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE beside")

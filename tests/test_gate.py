@@ -119,7 +119,7 @@ def test_a_copy_with_what_belongs_to_another_member_does_not_pass():
     compiled, marked, copy = a_case()
     other = marked._replace(recipient="bob@garage.example")
     assert "recipient alone" in gate.check_copy(compiled, other, copy)
-    for stranger in (marked._replace(handle=uuid.uuid4()), marked._replace(subscription=uuid.uuid4())):
+    for stranger in (marked._replace(handle=uuid.uuid4().bytes), marked._replace(subscription=uuid.uuid4().bytes)):
         assert gate.check_copy(compiled, marked, copies.build(compiled, stranger)) != ""
     elsewhere = copy._replace(envelope_sender="b-x@lists.chamber.example")
     assert "bounces" in gate.check_copy(compiled, marked, elsewhere)

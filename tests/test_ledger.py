@@ -361,7 +361,7 @@ def queue_again(copy: Marked) -> None:
 
 def test_copies_that_a_person_has_sent_again_keep_their_post_open(post: Post, hold: Hold, monkeypatch: pytest.MonkeyPatch):
     """The sweep has just found nothing open in it."""
-    marked = ledger.claim(hold, post.pk, limit=10).marked
+    marked = ledger.claim(hold, builders.first_turns(post), limit=10).marked
     ledger.record(hold, [Outcome(copy.id, State.IN_DOUBT) for copy in marked])
     close = closing._close
 

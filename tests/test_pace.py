@@ -132,10 +132,10 @@ def test_a_ration_is_drawn_for_many_groups_at_once_and_used_group_by_group(clock
     an_old_installation()
     ration = Ration()
     assert ration.for_a(16) == 16
-    assert Pace.objects.get().drawn == 10**9 + 16 * 16
+    assert Pace.objects.get().drawn == 10**9 + pace.MOST * 16
     ration.left -= 16
     assert ration.for_a(16) == 16
-    assert Pace.objects.get().drawn == 10**9 + 16 * 16
+    assert Pace.objects.get().drawn == 10**9 + pace.MOST * 16
 
 
 def test_what_a_lane_has_drawn_and_not_used_counts_for_no_hour(clock: Clock, settings: Any):

@@ -641,7 +641,7 @@ def test_what_is_pushed_after_the_last_thread_ended_comes_back(provider: Provide
     wire.open()
     for thread in wire.threads:
         thread.join(30)
-    marked = ledger.claim(hold, post.pk, limit=2).marked
+    marked = ledger.claim(hold, builders.first_turns(post), limit=2).marked
     wire.push([(copies.compile_post(post), copy) for copy in marked])
     assert [answer.verdict.stage for answer in wire.take(0, enough=2)] == ["stopped", "stopped"]
     wire.close(seconds=1)

@@ -33,6 +33,8 @@ def what_goes_with(model: type[Stateful], state: str) -> dict[str, Any]:
         }
     if model is Delivery and state == "sending":
         return {"lane": Lane.objects.get_or_create(number=1)[0], "lane_token": 1}
+    if model is Delivery and state == "deferred":
+        return {"next_attempt_at": Now()}
     return {}
 
 

@@ -1,6 +1,5 @@
 """The wire: several sessions, and when it is the relay that does not take our mail."""
 
-import threading
 import time
 from collections.abc import Iterator
 
@@ -76,7 +75,7 @@ def test_two_refusals_in_a_row_are_about_us(smtp: SmtpServer, way: SmtpWire):
 def test_a_trouble_that_is_known_wakes_nobody_again(way: SmtpWire):
     """Who waits for a last answer would ask without a pause."""
     began = time.monotonic()
-    threading.Timer(0.05, way._give_up, ["gone"]).start()
+    way.loop.call_later(0.05, way._give_up, "gone")
     way.take(30, enough=1)
     assert way.trouble == "gone" and time.monotonic() - began < 10
     began = time.monotonic()

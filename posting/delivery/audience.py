@@ -8,6 +8,7 @@ from posting.models import Delivery, Post
 from subscriptions.models import Subscription
 
 EXPAND = """
+    WITH written AS (
     INSERT INTO posting_delivery (post_id, subscription_id, address_hash, state)
     SELECT %(post)s, s.id, s.address_hash, %(queued)s
     FROM subscriptions_subscription s
@@ -18,6 +19,9 @@ EXPAND = """
           WHERE x.address_hash = s.address_hash AND (x.mailing_list_id = s.mailing_list_id OR x.mailing_list_id IS NULL)
       )
     ORDER BY s.id
+    RETURNING id
+    )
+    SELECT count(*), COALESCE(min(id) - 1, 0), COALESCE(max(id), 0) FROM written
 """
 
 
@@ -45,5 +49,5 @@ def expand(post_id: int) -> bool:
     }
     with connection.cursor() as cursor:
         cursor.execute(EXPAND, values)
-        audience = cursor.rowcount
-    return post.advance(Post.State.SENDING, audience=audience)
+        audience, begun_to, last_copy = cursor.fetchone()
+    return post.advance(Post.State.SENDING, audience=audience, begun_to=begun_to, last_copy=last_copy)

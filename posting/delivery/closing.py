@@ -1,12 +1,13 @@
 """Closing: copies that may leave no longer, and posts that have ended."""
 
 from django.db import transaction
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Concat, Left
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
-from posting.models import Delivery, Post
+from posting.delivery import ledger
+from posting.models import Delivery, Lane, Post
 
 State = Delivery.State
 BATCH = 10_000
@@ -17,9 +18,10 @@ OVER = (Post.State.ACCEPTED, Post.State.SENDING, Post.State.FROZEN)
 def settle() -> None:
     """End the copies that still wait although their post has ended. Who left since is settled when the turn comes."""
     for post_state, state in ENDS.items():
-        waiting = Delivery.objects.filter(state__in=Delivery.WAITING, post__state=post_state)
-        while _end(waiting, state, f"the post was {post_state}") == BATCH:
-            pass
+        for waiting in _waiting(Delivery.objects.filter(post__state=post_state)):
+            while _end(waiting, state, f"the post was {post_state}") == BATCH:
+                pass
+    ledger.note_begun()
 
 
 def close_posts() -> None:
@@ -38,10 +40,17 @@ def _close(post_id: int) -> None:
         Post.advance_many([post_id], Post.State.DONE, ended_at=Now())
 
 
-def _nothing_open() -> tuple[Q, Q]:
-    """Two questions, since each has an index of its own: all that has ended is never read."""
+def _nothing_open() -> list[Q]:
     copies = Delivery.objects.filter(post=OuterRef("pk"))
-    return ~Q(Exists(copies.filter(state__in=Delivery.WAITING))), ~Q(Exists(copies.filter(state=State.SENDING)))
+    marked = copies.filter(state=State.SENDING, pk__in=Lane.objects.values(copy=Func("marked", function="unnest")))
+    return [~Q(Exists(found)) for found in (*_waiting(copies), marked)]
+
+
+def _waiting(copies: QuerySet[Delivery]) -> tuple[QuerySet[Delivery], QuerySet[Delivery]]:
+    """Two questions, since each has an index of its own: all that has ended is never read."""
+    not_begun = Q(pk__gt=F("post__begun_to"), pk__lte=F("post__last_copy"))
+    first_turn = copies.filter(not_begun, state=State.QUEUED, next_attempt_at=None)
+    return first_turn, copies.filter(state__in=Delivery.WAITING, next_attempt_at__isnull=False)
 
 
 @transaction.atomic
@@ -52,7 +61,8 @@ def end(post: Post, state: str) -> bool:
     """
     if not post.advance(state, ended_at=Now(), frozen_reason=""):
         return False
-    _end(Delivery.objects.filter(post=post, state__in=Delivery.WAITING), ENDS[state], f"the post was {state}")
+    for waiting in _waiting(Delivery.objects.filter(post=post)):
+        _end(waiting, ENDS[state], f"the post was {state}")
     return True
 
 

@@ -12,7 +12,6 @@ from email.policy import compat32
 from email.utils import format_datetime
 from functools import cached_property
 from typing import NamedTuple
-from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -97,7 +96,7 @@ def values_for(marked: Marked) -> dict[str, bytes]:
     copy, member = marked.handle, marked.subscription
     values = tokens.make_all({"reply": copy, "leave": member, "choose": member, "bounce": copy})
     values["recipient"] = marked.recipient.encode()
-    values["delivery"] = copy.hex.encode()
+    values["delivery"] = copy.hex().encode()
     return values
 
 
@@ -163,7 +162,7 @@ def author_name(post: Post) -> str:
 
 def _specimen() -> dict[str, bytes]:
     """Values that stand nowhere else, as long as the real ones."""
-    marked = Marked(0, 0, UUID(bytes=secrets.token_bytes(16)), UUID(bytes=secrets.token_bytes(16)), secrets.token_hex(16), 0)
+    marked = Marked(0, 0, secrets.token_bytes(16), secrets.token_bytes(16), secrets.token_hex(16), 0)
     return values_for(marked)
 
 

@@ -1,6 +1,5 @@
-"""The desk: what every way out of here shares, between the lane's thread that pushes copies and the threads that hand them over."""
+"""The desk: what every way out of here shares, between the lane that pushes copies and the sessions that hand them over."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Container, Iterable
@@ -33,7 +32,6 @@ class Desk:
         self.jobs: deque[tuple[Compiled, Marked]] = deque()
         self.answers: list[Answer] = []
         self.enough = 1
-        self.news = threading.Condition()
         self.is_closing = False
 
     def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
@@ -46,13 +44,13 @@ class Desk:
         self.permit = (ids, asked_at)
         self._call()
 
-    def take(self, timeout: float, *, enough: int) -> list[Answer]:
-        """What has ended; waits for so many, for an opening or an end of the way out, or so many seconds."""
-        before = self.is_open, self.trouble
-        with self.news:
-            self.enough = enough
-            self.news.wait_for(lambda: len(self.answers) >= self.enough or (self.is_open, self.trouble) != before, timeout)
-            taken, self.answers = self.answers, []
+    def has_news(self) -> bool:
+        """Whether as many copies have ended as are waited for."""
+        return len(self.answers) >= self.enough
+
+    def taken(self) -> list[Answer]:
+        """What has ended."""
+        taken, self.answers = self.answers, []
         return taken
 
     def may_leave(self, delivery_id: int) -> bool | None:
@@ -68,14 +66,17 @@ class Desk:
         """Wake who hands over: there are copies, there is a new answer, or it is over."""
         raise NotImplementedError
 
+    def _tell(self) -> None:
+        """Wake who takes the answers."""
+        raise NotImplementedError
+
     def _give_up(self, why: str) -> None:
         """Nothing is taken from us now, whoever it is for."""
         if not self.is_closing:
             self.trouble = self.trouble or why
         self._return_jobs()
         self._call()
-        with self.news:
-            self.news.notify()
+        self._tell()
 
     def _return_jobs(self) -> None:
         while self.jobs:
@@ -83,10 +84,8 @@ class Desk:
             self._answer(marked.id, marked.post_id, Verdict("stopped"))
 
     def _answer(self, delivery_id: int, post_id: int, verdict: Verdict) -> None:
-        with self.news:
-            self.answers.append(Answer(delivery_id, post_id, verdict))
-            if not verdict.is_sent:  # It may be about the post: the lane judges it at once.
-                self.enough = 1
-                self.news.notify()
-            elif len(self.answers) == self.enough:
-                self.news.notify()
+        self.answers.append(Answer(delivery_id, post_id, verdict))
+        if not verdict.is_sent:  # It may be about the post: the lane judges it at once.
+            self.enough = 1
+        if len(self.answers) >= self.enough:
+            self._tell()

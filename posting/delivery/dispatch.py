@@ -1,7 +1,6 @@
 """A lane at work: marks a group of copies, hands them over, writes the replies back, and goes on until nothing is due.
 
-This thread alone talks to the ledger. The wire hands over in a thread of its own, and what it may hand over it learns here, so a
-ledger that is slow or gone stops the next dot.
+Here alone the ledger is asked. The wire learns here what it may hand over, so a ledger that is slow or gone stops the next dot.
 """
 
 import logging
@@ -10,7 +9,7 @@ from collections.abc import Container, Iterable
 from contextlib import suppress
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection
 
 from chamberlist import fence, systemmail
 from posting.delivery import breaker, closing, copies, gate, lanes, ledger, waking
@@ -103,6 +102,8 @@ class Shift:
                 break
             limit = self.room(group) if takes_more else 0
             self.wait(group, seconds=0.0 if limit and not self.is_idle else ASK_AGAIN)
+            if not limit and self.takes_more(until):  # What was answered meanwhile made room: one commit writes both.
+                limit = self.room(group)
             self.turn(limit=limit)
             self.mind()
         trouble = self.wire.trouble or ("it does not answer" if self.is_silent() else "")
@@ -144,15 +145,16 @@ class Shift:
         return self.silent_since is not None and time.monotonic() - self.silent_since > SILENCE
 
     def turn(self, *, limit: int) -> None:
-        """One commit: the replies that came, and the marks of the next group, which is then handed to the wire."""
+        """Mostly one commit: the replies that came, and the marks of the next group, which is then handed to the wire."""
         if not limit and not self.unrecorded and not self.faults:
             return
         asked_at = time.monotonic()
         try:
-            with transaction.atomic():
-                ledger.record(self.hold, self.unrecorded)
-                marked = self.turns.claim(self.hold, limit=limit) if limit else []
             doubts = sum(outcome.state == State.IN_DOUBT for outcome in self.unrecorded)
+            if not limit or not all(map(ledger.is_taken, self.unrecorded)):
+                ledger.record(self.hold, self.unrecorded)
+                self.unrecorded = []
+            marked = self.turns.claim(self.hold, limit=limit, taken=self.unrecorded) if limit else []
             self.unrecorded = []
             self.is_idle = bool(limit) and not marked and not self.turns.is_cut_short
             self.ration.left -= len(marked)
@@ -226,7 +228,7 @@ class Shift:
             except FROM_THE_LEDGER:
                 if time.monotonic() > until:
                     raise
-                time.sleep(TRY_AGAIN)
+                self.wait(settings.DELIVERY_GROUP, seconds=TRY_AGAIN)
 
     def abandon(self) -> None:
         """After a fault of ours: nothing more leaves, what is on its way is waited for, and what is known is written down."""

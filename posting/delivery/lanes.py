@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models import F, Q
 
 from chamberlist.clock import Now
@@ -35,16 +36,27 @@ class Hold:
         return SECONDS - max(boot_passed, wall_passed) if boot_passed >= 0 and wall_passed >= 0 else 0.0
 
 
+TAKE = """
+    UPDATE posting_lane l
+    SET token = token + 1, leased_until = clock_timestamp() + %s * interval '1 second', marked = '{}'
+    WHERE number = %s AND COALESCE(leased_until, '-infinity') <= clock_timestamp()
+      AND COALESCE(rests_until, '-infinity') <= clock_timestamp()
+      AND NOT EXISTS (SELECT FROM posting_delivery d WHERE d.id = ANY(l.marked) AND d.state = 'sending')
+    RETURNING token
+"""
+
+
 def take(number: int) -> Hold | None:
-    """Take the lane, unless somebody holds it or it rests; raises its fencing token."""
+    """Take the lane, unless somebody holds it or it rests; raises its fencing token.
+
+    Nor while a copy that its last holder marked has no end (``ledger.recover``): the lane is all that knows where those are.
+    """
     Lane.objects.get_or_create(number=number)
     taken = _both_clocks()
-    free = Q(leased_until=None) | Q(leased_until__lte=Now())
-    rested = Q(rests_until=None) | Q(rests_until__lte=Now())
-    token = F("token") + 1
-    if not Lane.objects.filter(free, rested, number=number).update(token=token, leased_until=Now() + LEASE):
-        return None
-    return Hold(number, Lane.objects.get(number=number).token, taken)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, [SECONDS, number])
+        row = cursor.fetchone()
+    return Hold(number, row[0], taken) if row else None
 
 
 def renew(hold: Hold) -> bool:

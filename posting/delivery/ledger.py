@@ -9,27 +9,23 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 
 from chamberlist.clock import Now
 from chamberlist.sealed import Unreadable, unseal
 from posting.delivery import statements
-from posting.delivery.lanes import MARGIN, Hold
-from posting.delivery.statements import OPEN_POSTS, RECENT_POSTS, RECORD, STILL_WANTED
-from posting.models import Delivery, DeliveryEvent, Post
+from posting.delivery.lanes import Hold
+from posting.delivery.statements import BEGUN, OPEN_POSTS, RECENT_POSTS, RECORD, RECORD_TAKEN, STILL_WANTED
+from posting.models import Delivery, DeliveryEvent, Lane, Post
 from subscriptions.models import Subscription
 
 log = logging.getLogger(__name__)
 
 State = Delivery.State
 LOST = "the worker ended before the answer was read"
-LEFT = "the member left or paused"
-UNWANTED = "not to be mailed"
-ENOUGH = "this member had as many messages within a day as they may"
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
 
 
@@ -38,17 +34,24 @@ class Marked(NamedTuple):
 
     id: int
     post_id: int
-    handle: UUID
-    subscription: UUID  # Its handle.
+    handle: bytes  # 16 octets.
+    subscription: bytes  # Its handle.
     recipient: str  # "" where no key opens it.
     attempts: int
 
 
+class Place(NamedTuple):
+    """Where copies wait: those of a post, up to its ``last`` one, for their first turn; or, without it, those to be tried again."""
+
+    post_id: int
+    last: int | None
+
+
 class Claim(NamedTuple):
-    """What one read of a post's waiting copies gave: those to hand over, and where the next read goes on; None at the end."""
+    """What one read of a place gave: the copies to hand over, and where the next read goes on; None at the end."""
 
     marked: list[Marked]
-    last: tuple[datetime, int] | None
+    last: tuple[datetime | None, int] | None
 
 
 class Outcome(NamedTuple):
@@ -66,9 +69,20 @@ class Outcome(NamedTuple):
 BEGINNING = (datetime.min.replace(tzinfo=UTC), 0)
 
 
-def open_posts() -> list[int]:
-    """The posts of which a copy is due and may leave, oldest first."""
-    return [number for (number,) in OPEN_POSTS.rows({})]
+def open_places() -> dict[Place, tuple[datetime | None, int]]:
+    """Where a copy is due and may leave, by the age of the posts, and behind what to read."""
+    found: dict[Place, tuple[datetime | None, int]] = {}
+    for post_id, last, first_id, again_id in sorted(OPEN_POSTS.rows({})):
+        if first_id:
+            found[Place(post_id, last)] = (None, first_id - 1)
+        if again_id:
+            found[Place(post_id, None)] = BEGINNING
+    return found
+
+
+def note_begun() -> None:
+    """Write down how far each post has got, so that nobody reads again what has had its first turn."""
+    BEGUN.rows({})
 
 
 def recent_posts() -> list[int]:
@@ -78,22 +92,31 @@ def recent_posts() -> list[int]:
 
 def is_anything_due() -> bool:
     """Whether a lane would find a copy to hand over now."""
-    return bool(open_posts())
+    return bool(open_places())
 
 
-@transaction.atomic(savepoint=False)
-def claim(hold: Hold, post_id: int, *, limit: int, after: tuple[datetime, int] = BEGINNING, recent: Sequence[int] = ()) -> Claim:
-    """Mark up to ``limit`` due copies of a post as being handed over by this lane; who must not get one is settled in passing.
+def claim(
+    hold: Hold,
+    place: Place,
+    *,
+    limit: int,
+    after: tuple[datetime | None, int] = BEGINNING,
+    recent: Sequence[int] = (),
+    taken: Sequence[Outcome] = (),
+) -> Claim:
+    """Mark up to ``limit`` due copies as being handed over by this lane; who must not get one is settled in passing.
 
     The commit is durable; nothing of a marked copy leaves before it. Who was sent MEMBER_COPIES_A_DAY copies of the ``recent``
-    posts within a day waits for an hour.
+    posts within a day waits for an hour. What was ``taken`` (``is_taken``) is recorded by the same commit.
     """
-    words = {"left": LEFT, "unwanted": UNWANTED, "enough": ENOUGH}
-    caps = {"recent": list(recent), "cap": settings.MEMBER_COPIES_A_DAY}
-    values = {"post": post_id, "after": after[0], "after_id": after[1], "margin": timedelta(), **caps, **words}
-    rows = sorted(statements.claim(limit).rows({**values, **_ours(hold)}))
+    caps = {"recent": _array(recent), "cap": settings.MEMBER_COPIES_A_DAY}
+    values = {"post": place.post_id, "after_id": after[1], **caps, **_ours(hold)}
+    is_first = place.last is not None
+    values |= {"last": place.last} if is_first else {"after": after[0]}
+    behind = (RECORD_TAKEN, _taken(hold, taken)) if taken else None
+    rows = statements.claim(limit, is_first=is_first).rows(values, behind=behind)
     marked = [
-        Marked(number, post_id, handle, member, _opened(sealed, member), attempts)
+        Marked(number, place.post_id, _octets(handle), _octets(member), _opened(sealed, member), attempts)
         for _, number, fate, handle, attempts, member, sealed in rows
         if fate == State.SENDING
     ]
@@ -102,7 +125,7 @@ def claim(hold: Hold, post_id: int, *, limit: int, after: tuple[datetime, int] =
 
 def still_wanted(hold: Hold, ids: Collection[int]) -> frozenset[int]:
     """Which of the copies that this lane marked may still leave: not halted, recalled, expired, left, and the lease is ours."""
-    values = {"ids": list(ids), "margin": timedelta(seconds=MARGIN), **_ours(hold)}
+    values = {"ids": _array(ids), **_ours(hold)}
     return frozenset(number for (number,) in STILL_WANTED.rows(values))
 
 
@@ -114,15 +137,7 @@ def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
     """
     if not outcomes:
         return
-    values = {
-        "ids": [outcome.delivery_id for outcome in outcomes],
-        "states": [str(outcome.state) for outcome in outcomes],
-        "statuses": [outcome.status for outcome in outcomes],
-        "said": [outcome.text.replace("\0", " ") for outcome in outcomes],
-        "spent": [outcome.spent for outcome in outcomes],
-        "waits": [_wait(outcome) for outcome in outcomes],
-    }
-    moved = {delivery_id for delivery_id, _ in RECORD.rows({**values, **_ours(hold)})}
+    moved = {delivery_id for (delivery_id,) in RECORD.rows(_ends(hold, outcomes))}
     events = [
         DeliveryEvent(
             delivery_id=outcome.delivery_id,
@@ -132,10 +147,37 @@ def record(hold: Hold, outcomes: Sequence[Outcome]) -> None:
             text=outcome.text[:300],
         )
         for outcome in outcomes
-        if outcome.delivery_id in moved and (outcome.receipt or outcome.state in TOLD)
+        if outcome.delivery_id in moved and is_told(outcome)
     ]
     if events:
         DeliveryEvent.objects.bulk_create(events, ignore_conflicts=True)
+
+
+def is_told(outcome: Outcome) -> bool:
+    """Whether it is an event to keep, beside what the copy's row says."""
+    return bool(outcome.receipt) or outcome.state in TOLD
+
+
+def is_taken(outcome: Outcome) -> bool:
+    """Whether it is the plain case: the relay took the copy, and the copy's row says all there is to say."""
+    return outcome.state == State.SENT and not outcome.receipt
+
+
+def _taken(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    said = "\n".join([f"{outcome.status} {outcome.text}".strip()[:200] for outcome in outcomes])  # Each is on one line.
+    return {"ids": _array(outcome.delivery_id for outcome in outcomes), "said": said.replace("\0", " "), **_ours(hold)}
+
+
+def _ends(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "ids": _array(outcome.delivery_id for outcome in outcomes),
+        "states": [str(outcome.state) for outcome in outcomes],
+        "statuses": [outcome.status for outcome in outcomes],
+        "said": [outcome.text.replace("\0", " ") for outcome in outcomes],
+        "spent": [outcome.spent for outcome in outcomes],
+        "waits": [_wait(outcome) for outcome in outcomes],
+        **_ours(hold),
+    }
 
 
 def _said_key(outcome: Outcome) -> str:
@@ -149,19 +191,23 @@ def put_back(hold: Hold, ids: Iterable[int]) -> None:
 
 def marked_by(hold: Hold) -> frozenset[int]:
     """The copies that are marked under this lease: what to read after an error during COMMIT."""
-    marked = Delivery.objects.filter(lane_id=hold.number, lane_token=hold.token, state=State.SENDING)
-    return frozenset(marked.values_list("pk", flat=True))
+    lane = Lane.objects.filter(number=hold.number).first()
+    marked = Delivery.objects.filter(pk__in=lane.marked if lane else [], lane_id=hold.number, lane_token=hold.token)
+    return frozenset(marked.filter(state=State.SENDING).values_list("pk", flat=True))
 
 
 @transaction.atomic
 def recover() -> int:
-    """Copies marked by a lane whose lease has ended: nobody knows which have left, so they are in doubt. How many."""
-    abandoned = Delivery.objects.filter(
-        Q(lane__leased_until=None) | Q(lane__leased_until__lte=Now()) | ~Q(lane__token=F("lane_token")),
-        state=State.SENDING,
-    )
-    free = abandoned.select_for_update(of=("self",), skip_locked=True).values("pk")
-    return Delivery.advance_many(free, State.IN_DOUBT, status=LOST)
+    """Copies marked by a lane whose lease has ended: nobody knows which have left, so they are in doubt. How many.
+
+    What another transaction holds is left to the next time: it may be the reply, at last.
+    """
+    number = 0
+    for lane in Lane.objects.filter(Q(leased_until=None) | Q(leased_until__lte=Now())).select_for_update(skip_locked=True):
+        abandoned = Delivery.objects.filter(pk__in=lane.marked, lane_id=lane.number, state=State.SENDING)
+        free = abandoned.select_for_update(of=("self",), skip_locked=True).values("pk")
+        number += Delivery.advance_many(free, State.IN_DOUBT, status=LOST)
+    return number
 
 
 def counts(post: Post) -> dict[str, int]:
@@ -197,12 +243,22 @@ def _wait(outcome: Outcome) -> float | None:
     return 0.0 if outcome.state == State.QUEUED else None
 
 
-def _opened(sealed_address: str, member: UUID) -> str:
+def _opened(sealed_address: str, member: str) -> str:
     try:
         return unseal(sealed_address, place=Subscription.address.place(Subscription, member))
     except Unreadable as error:
         log.error("%s", error)
         return ""
+
+
+def _octets(handle: str) -> bytes:
+    """A UUID as Postgres writes it; to make an object of each costs as much as to open an address."""
+    return bytes.fromhex(handle.replace("-", ""))
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """As Postgres writes it, too."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _ours(hold: Hold) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def build(compiled: Compiled, marked: Marked, backend: str) -> Message:
 
 def metadata(marked: Marked) -> dict[str, str]:
     """What the provider keeps with a copy and tells us again: an opaque handle, and nothing else."""
-    return {"delivery": marked.handle.hex}
+    return {"delivery": marked.handle.hex()}
 
 
 def can_take(recipient: str) -> bool:

@@ -22,7 +22,7 @@ START = 30  # Copies a minute at the very beginning.
 GROWTH = 60  # The pace a minute is a 60th of all copies so far: from 1,800 copies on it doubles in 42 minutes of sending.
 AT_ONCE = 1.0  # Seconds' worth of copies that may leave together.
 NOT_BEFORE = 0.25  # Seconds between two draws of a lane that found the bucket empty: a few copies are a group, too.
-MOST = 16  # Groups that a lane draws at a time, where there are so many: a commit less for each copy.
+MOST = 64  # Groups that a lane draws at a time, where there are so many: a commit less for each copy.
 HOUR = timedelta(hours=1)
 
 

@@ -21,7 +21,7 @@ from chamberlist import providers
 from chamberlist.redaction import redact
 from posting.delivery import gate, messages, verdicts
 from posting.delivery.copies import Compiled
-from posting.delivery.desk import BARREN, Desk
+from posting.delivery.desk import BARREN, Answer, Desk
 from posting.delivery.exchange import Exchange, Stopped
 from posting.delivery.lanes import Hold
 from posting.delivery.ledger import Marked
@@ -42,7 +42,7 @@ class ProviderWire(Desk):
     def __init__(self, backend: str, hold: Hold, *, connections: int) -> None:
         super().__init__(hold)
         self.backend = backend
-        self.calls = threading.Condition()
+        self.calls, self.news = threading.Condition(), threading.Condition()
         self.threads = [threading.Thread(target=self._work, name=f"provider {n}", daemon=True) for n in range(connections)]
         self.written: dict[int, float] = {}  # When the request of a copy began to leave whose response is awaited.
         self.unclear = 0
@@ -67,6 +67,12 @@ class ProviderWire(Desk):
         super().allow(ids, asked_at)
         self.is_hanging = any(time.monotonic() - at > HANGING for at in tuple(self.written.values()))
 
+    def take(self, timeout: float, *, enough: int) -> list[Answer]:
+        with self.news:
+            self.enough, before = enough, self.trouble
+            self.news.wait_for(lambda: self.has_news() or self.trouble != before, timeout)
+            return self.taken()
+
     def close(self, *, seconds: float) -> None:
         with self.calls:
             self.is_closing = True
@@ -82,6 +88,14 @@ class ProviderWire(Desk):
     def _call(self) -> None:
         with self.calls:
             self.calls.notify_all()
+
+    def _tell(self) -> None:
+        with self.news:
+            self.news.notify()
+
+    def _answer(self, delivery_id: int, post_id: int, verdict: Verdict) -> None:
+        with self.news:
+            super()._answer(delivery_id, post_id, verdict)
 
     def _give_up(self, why: str) -> None:
         with self.calls:

@@ -1,13 +1,13 @@
-"""The wire: several sessions with the relay in a thread of their own, which knows no database.
+"""The wire: several sessions with the relay, side by side in the lane's own thread. It knows no database.
 
-The lane's thread pushes marked copies and says, again and again, which of them may still leave; the wire builds each copy when a
-session is free, and asks that answer immediately before the final dot.
+The lane pushes marked copies and says, again and again, which of them may still leave; the wire builds each copy when a session is
+free, and asks that answer immediately before the final dot. Its event loop runs while the lane waits in ``take``, and only then:
+what the lane asks of the ledger stops every dot meanwhile. A thread of its own was tried: both fought for the interpreter.
 """
 
 import asyncio
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Container, Iterable
 from typing import Protocol
@@ -62,29 +62,35 @@ class SmtpWire(Desk):
         self.is_slow = False
         self.compiled: dict[int, Compiled] = {}  # Of the copies that a session has in hand, by post.
         self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, name="wire", daemon=True)
+        self.heard: asyncio.Future[None] | None = None  # What ``take`` waits for.
         self.sleepers: set[asyncio.Future[None]] = set()
         self.sessions: set[Session] = set()
         self.tasks: list[asyncio.Task[None]] = []
         self.barren = 0
         self._context: ssl.SSLContext | None = None
 
-    # What the lane's thread calls
+    # What the lane calls
 
     def open(self) -> None:
-        self.thread.start()
-        self.loop.call_soon_threadsafe(self._start)
+        self.tasks = [self.loop.create_task(self._connection(number)) for number in range(self.connections)]
+        self.tasks.append(self.loop.create_task(self._mind()))
+
+    def take(self, timeout: float, *, enough: int) -> list[Answer]:
+        self.enough = enough
+        self.heard = self.loop.create_future()
+        waiting = self.loop.call_later(0.0 if self.has_news() else timeout, self._tell)
+        try:
+            self.loop.run_until_complete(self.heard)
+        finally:
+            waiting.cancel()
+            self.heard = None
+        return self.taken()
 
     def close(self, *, seconds: float) -> None:
-        if not self.thread.is_alive():
-            self.loop.close()
-            return
-        closing = asyncio.run_coroutine_threadsafe(self._close(seconds), self.loop)
         try:
-            closing.result(seconds + 5)
+            if self.tasks:
+                self.loop.run_until_complete(self._close(seconds))
         finally:
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self.thread.join()
             self.loop.close()
 
     # What a session asks (session.Source)
@@ -118,18 +124,18 @@ class SmtpWire(Desk):
     def ended(self, copy: Copy, verdict: Verdict) -> None:
         self._answer(copy.delivery_id, copy.post_id, verdict)
 
-    # The loop's thread
+    # The loop
 
     def _call(self) -> None:
-        self.loop.call_soon_threadsafe(self._wake)
+        self._wake()
+
+    def _tell(self) -> None:
+        if self.heard and not self.heard.done():
+            self.heard.set_result(None)
 
     def is_over(self) -> bool:
         """Whether no session is to be opened any more."""
         return self.is_closing or bool(self.trouble)
-
-    def _start(self) -> None:
-        self.tasks = [self.loop.create_task(self._connection(number)) for number in range(self.connections)]
-        self.tasks.append(self.loop.create_task(self._mind()))
 
     async def _connection(self, number: int) -> None:
         """Keep one session, connecting anew when it ends; the first at once, another when copies wait for it."""
@@ -172,9 +178,9 @@ class SmtpWire(Desk):
         return session.handed_over > 0
 
     def _count_open(self) -> None:
-        with self.news:
-            self.is_open = any(session.is_ready for session in self.sessions)
-            self.news.notify()
+        before, self.is_open = self.is_open, any(session.is_ready for session in self.sessions)
+        if self.is_open != before:
+            self._tell()
 
     async def _mind(self) -> None:
         while True:

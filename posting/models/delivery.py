@@ -3,9 +3,10 @@
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models import Q
+from django.db.models import ExpressionWrapper, Q
 
 from chamberlist.clock import Now
 from chamberlist.states import Stateful, is_one_of
@@ -24,6 +25,9 @@ class Lane(models.Model):
     leased_until = models.DateTimeField(null=True)
     rests_until = models.DateTimeField(null=True, help_text="Back-off after the relay refused us.")
     failures = models.PositiveSmallIntegerField(default=0, help_text="Refusals in a row, for the back-off.")
+    marked = ArrayField(
+        models.BigIntegerField(), default=list, db_default=[], help_text="The copies that it has in hand are among these."
+    )
 
     def __str__(self) -> str:
         return f"lane {self.number}"
@@ -45,7 +49,11 @@ class DeliveryState(models.TextChoices):
 
 
 class Delivery(Stateful):
-    """One post to one subscription: the fate of one copy. Rows are written by ``audience.expand`` and moved by ``ledger``."""
+    """One post to one subscription: the fate of one copy. Rows are written by ``audience.expand`` and moved by ``ledger``.
+
+    A copy that is marked and taken changes no column that an index knows, the conditions of indexes included: Postgres then writes
+    the row beside its old self and no index at all, whatever the size of the ledger.
+    """
 
     State = DeliveryState
 
@@ -69,11 +77,16 @@ class Delivery(Stateful):
     handle = models.UUIDField(unique=True, default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED, db_default=State.QUEUED, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    next_attempt_at = models.DateTimeField(db_default=Now())
-    lane = models.ForeignKey(Lane, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    next_attempt_at = models.DateTimeField(null=True, help_text="Of a copy that waits: empty until it has had its first turn.")
+    lane = models.ForeignKey(Lane, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     lane_token = models.BigIntegerField(null=True)
     status = models.CharField(max_length=200, blank=True, db_default="", help_text="The last reply or reason, without addresses.")
     ended_at = models.DateTimeField(null=True)
+    is_refused = models.GeneratedField(
+        expression=ExpressionWrapper(Q(state__in=(State.FAILED, State.BOUNCED)), models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -86,15 +99,18 @@ class Delivery(Stateful):
                 condition=~Q(state="sending") | Q(lane__isnull=False, lane_token__isnull=False),
                 name="delivery_sending_has_a_lane",
             ),
+            models.CheckConstraint(
+                condition=~Q(state="deferred") | Q(next_attempt_at__isnull=False), name="delivery_deferred_has_a_time"
+            ),
         )
         indexes = (
-            # Whose turn it is within a post. Each post has a range of its own, so that none waits behind another.
+            # Who is to be tried again when. The first turns of a post go by the id, from ``Post.begun_to`` to ``Post.last_copy``.
+            # Each post has a range of its own, so that none waits behind another.
             models.Index(
-                fields=["post", "next_attempt_at", "id"], condition=Q(state__in=("queued", "deferred")), name="delivery_turn"
+                fields=["post", "next_attempt_at", "id"], condition=Q(next_attempt_at__isnull=False), name="delivery_next_turn"
             ),
-            models.Index(fields=["lane"], condition=Q(state="sending"), name="delivery_marked"),
             # What the breaker counts.
-            models.Index(fields=["post", "ended_at"], condition=Q(state__in=("failed", "bounced")), name="delivery_refused"),
+            models.Index(fields=["post"], condition=Q(is_refused=True), name="delivery_refused"),
         )
 
     def __str__(self) -> str:

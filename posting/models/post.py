@@ -69,6 +69,10 @@ class Post(Stateful):
     audience = models.PositiveIntegerField(
         null=True, editable=False, help_text="How many copies were planned when it was expanded."
     )
+    begun_to = models.BigIntegerField(
+        default=0, db_default=0, editable=False, help_text="Each of its copies with an id up to this one has had its first turn."
+    )
+    last_copy = models.BigIntegerField(default=0, db_default=0, editable=False, help_text="The highest id of its copies.")
 
     class Meta:
         ordering = ("-pk",)
