@@ -10,10 +10,8 @@ from django.db import connection
 from bench import product
 from bench.report import Report
 from posting.delivery import audience, dispatch
-from posting.delivery.copies import Compiled
-from posting.delivery.desk import Answer
+from posting.delivery.desk import Answer, Job
 from posting.delivery.lanes import Hold
-from posting.delivery.ledger import Marked
 from posting.delivery.replies import Verdict, reply
 from posting.models import Delivery
 
@@ -34,9 +32,9 @@ class AtOnce:
     def open(self) -> None:
         pass
 
-    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+    def push(self, jobs: Iterable[Job]) -> None:
         before = self.taken
-        for _, marked in jobs:
+        for marked in (job.marked for job in jobs):
             self.answers.append(Answer(marked.id, marked.post_id, YES))
             self.taken += 1
         if before // self.every < self.taken // self.every:

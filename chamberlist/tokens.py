@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache, lru_cache
+from itertools import islice
+from operator import add
 from uuid import UUID
 
 from django.conf import settings
@@ -53,22 +55,32 @@ def read(purpose: str, token: str) -> UUID:
     return UUID(bytes=body[:HANDLE_BYTES])
 
 
-# A copy has five tokens, each derived twice: what follows takes a sixth of the time of ``hmac.digest`` and ``base64.b32encode``.
+# A copy has four tokens, each derived twice: what follows takes a tenth of the time of ``hmac.digest`` and ``base64.b32encode``.
 
 
-def make_all(handles: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The token of each handle (of 16 octets) for the purpose that is its key, as ``make`` gives it, in ASCII."""
+def make_all(handles: Mapping[str, Sequence[bytes]]) -> dict[str, list[bytes]]:
+    """The tokens of as many handles (of 16 octets) for each purpose, as ``make`` gives them, in ASCII."""
     _, key = settings.TOKEN_KEYS.first
-    raw = [handle + _mac(key, purpose, handle) for purpose, handle in handles.items()]
-    return dict(zip(handles, _base32(raw), strict=True))
+    raw: list[bytes] = []
+    for purpose, bodies in handles.items():
+        raw += map(add, bodies, _macs(key, purpose, bodies))
+    tokens = iter(_base32(raw) if raw else [])
+    return {purpose: list(islice(tokens, len(bodies))) for purpose, bodies in handles.items()}
 
 
 def _mac(key: bytes, purpose: str, body: bytes) -> bytes:
+    return _macs(key, purpose, [body])[0]
+
+
+def _macs(key: bytes, purpose: str, bodies: Sequence[bytes]) -> list[bytes]:
     begun, ending = _begun(key, purpose)
-    inner, outer = begun.copy(), ending.copy()
-    inner.update(body)
-    outer.update(inner.digest())
-    return outer.digest()[:MAC_BYTES]
+    macs = []
+    for body in bodies:
+        inner, outer = begun.copy(), ending.copy()
+        inner.update(body)
+        outer.update(inner.digest())
+        macs.append(outer.digest()[:MAC_BYTES])
+    return macs
 
 
 @lru_cache

@@ -125,6 +125,14 @@ def test_a_copy_with_what_belongs_to_another_member_does_not_pass():
     assert "bounces" in gate.check_copy(compiled, marked, elsewhere)
 
 
+def test_a_copy_built_with_the_values_of_another_one_of_its_group_does_not_pass():
+    compiled, marked, _ = a_case()
+    other = marked._replace(handle=uuid.uuid4().bytes, subscription=uuid.uuid4().bytes, recipient="bob@garage.example")
+    [own, others], [again, _] = copies.values_for_all([marked, other]), copies.values_for_all([marked, other])
+    assert gate.check_copy(compiled, marked, copies.build(compiled, marked, own), again) == ""
+    assert gate.check_copy(compiled, marked, copies.build(compiled, marked, others), again) != ""
+
+
 @pytest.mark.parametrize(
     "recipient",
     [

@@ -254,6 +254,73 @@ def test_what_a_dead_worker_marked_is_in_doubt_and_the_rest_goes_on(hold: Hold, 
     assert states(post) == {State.IN_DOUBT: 2, State.QUEUED: 3}
 
 
+def test_a_lane_whose_copies_have_no_end_is_taken_by_nobody_before_they_have_one(hold: Hold, post: Post):
+    """It alone knows which they are."""
+    mark(hold, limit=2)
+    end_lease()
+    assert lanes.take(1) is None
+    assert ledger.recover() == 2
+    heir = lanes.take(1)
+    assert heir and Lane.objects.get(number=1).marked == []
+
+
+def test_a_lane_knows_what_it_has_marked_and_forgets_what_has_ended(hold: Hold, post: Post):
+    turns = Turns()
+    first = turns.claim(hold, limit=2)
+    second = turns.claim(hold, limit=2, taken=[Outcome(first[0].id, State.SENT, "2.0.0", "250 ok")])
+    assert Lane.objects.get(number=1).marked == [first[1].id, *(copy.id for copy in second)]
+    assert ledger.marked_by(hold) == {first[1].id, *(copy.id for copy in second)}
+    row = fresh(first[0])
+    assert (row.state, row.status) == (State.SENT, "2.0.0 250 ok") and row.ended_at
+
+
+def test_a_copy_that_is_marked_and_taken_touches_no_index(hold: Hold, post: Post):
+    """Postgres says how many rows it wrote beside their old selves (heap-only tuples)."""
+
+    def counted() -> tuple[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_stat_get_xact_tuples_updated(c.oid), pg_stat_get_xact_tuples_hot_updated(c.oid) "
+                "FROM pg_class c WHERE relname = 'posting_delivery'"
+            )
+            updated, without_index = cursor.fetchone()
+            return updated, without_index
+
+    before = counted()
+    turns = Turns()
+    copies = turns.claim(hold, limit=3)
+    turns.claim(hold, limit=1, taken=[Outcome(copy.id, State.SENT, "2.0.0", "250 ok") for copy in copies])
+    updated, without_index = counted()
+    assert (updated - before[0], without_index - before[1]) == (7, 7)
+
+
+def test_a_post_remembers_how_far_its_first_turns_have_got(hold: Hold, post: Post):
+    def begun() -> int:
+        ledger.note_begun()
+        post.refresh_from_db()
+        return post.begun_to
+
+    first = post.begun_to
+    assert begun() == first and post.last_copy == first + 5
+    copies = mark(hold, limit=2)
+    assert begun() == first + 2
+    ledger.put_back(hold, [copy.id for copy in copies])
+    assert begun() == first + 2
+    turns = Turns()
+    groups = [{copy.id for copy in turns.claim(hold, limit=9)} for _ in range(2)]
+    assert begun() == post.last_copy
+    assert sorted(map(sorted, groups)) == [[first + 1, first + 2], [first + 3, first + 4, first + 5]]
+
+
+def test_first_turns_and_further_ones_take_turns(hold: Hold, post: Post):
+    """Neither waits for all of the other: a large post's first copies may be refused for now while its last ones have not begun."""
+    ledger.put_back(hold, [copy.id for copy in mark(hold, limit=2)])
+    turns = Turns()
+    attempts = [turns.claim(hold, limit=1)[0].id for _ in range(4)]
+    first = post.begun_to
+    assert sorted(attempts) == [first + 1, first + 2, first + 3, first + 4] and attempts != sorted(attempts)
+
+
 def test_a_lane_given_back_without_a_word_leaves_a_doubt(hold: Hold, post: Post):
     mark(hold, limit=1)
     lanes.release(hold)

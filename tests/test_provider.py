@@ -19,6 +19,7 @@ from chamberlist import halt, tokens
 from chamberlist.clock import Now
 from chamberlist.models import Alert
 from posting.delivery import audience, copies, dispatch, exchange, gate, lanes, ledger, messages, verdicts
+from posting.delivery.desk import Job
 from posting.delivery.provider import ProviderWire
 from posting.models import Delivery, DeliveryEvent, Lane, Post
 from posting.moderation import moderation
@@ -642,7 +643,7 @@ def test_what_is_pushed_after_the_last_thread_ended_comes_back(provider: Provide
     for thread in wire.threads:
         thread.join(30)
     marked = ledger.claim(hold, builders.first_turns(post), limit=2).marked
-    wire.push([(copies.compile_post(post), copy) for copy in marked])
+    wire.push([Job(copies.compile_post(post), copy) for copy in marked])
     assert [answer.verdict.stage for answer in wire.take(0, enough=2)] == ["stopped", "stopped"]
     wire.close(seconds=1)
 

@@ -31,6 +31,13 @@ def test_a_token_is_what_the_standard_library_makes_of_it(handle: uuid.UUID, pur
     assert base64.b32encode(raw).decode().rstrip("=").lower() == token
 
 
+@given(st.lists(st.uuids(), max_size=20), st.lists(st.uuids(), max_size=20))
+def test_many_tokens_at_once_are_what_each_would_be_alone(copies: list[uuid.UUID], members: list[uuid.UUID]):
+    made = tokens.make_all({"bounce": [handle.bytes for handle in copies], "leave": [handle.bytes for handle in members]})
+    assert made["bounce"] == [tokens.make("bounce", handle).encode() for handle in copies]
+    assert made["leave"] == [tokens.make("leave", handle).encode() for handle in members]
+
+
 def test_a_token_fits_into_a_local_part_and_survives_folding_of_case():
     token = tokens.make("leave", HANDLE)
     assert token.isascii()

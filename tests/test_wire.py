@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from posting.delivery import copies, wire
-from posting.delivery.desk import BARREN, Answer
+from posting.delivery.desk import BARREN, Answer, Job
 from posting.delivery.lanes import Hold
 from posting.delivery.wire import SmtpWire
 from posting.models import Post
@@ -29,13 +29,13 @@ def handed_over(way: SmtpWire, number: int) -> list[Answer]:
     """How the hand-over of so many copies ended."""
     post = builders.a_post_to("anne@bakery.example")
     compiled, marked = copies.compile_post(Post.objects.get(pk=post.pk)), builders.a_mark(post)
-    jobs = [(compiled, marked._replace(id=marked.id + offset)) for offset in range(number)]
+    jobs = [Job(compiled, marked._replace(id=marked.id + offset)) for offset in range(number)]
     way.open()
     way.push(jobs)
     answers: list[Answer] = []
     until = time.monotonic() + 30
     while len(answers) < number and time.monotonic() < until:
-        way.allow({job.id for _, job in jobs}, time.monotonic())
+        way.allow({job.marked.id for job in jobs}, time.monotonic())
         answers += way.take(0.1, enough=number - len(answers))
     return answers
 

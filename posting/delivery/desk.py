@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
-from posting.delivery.copies import Compiled
+from posting.delivery.copies import Compiled, Values
 from posting.delivery.lanes import MARGIN, Hold
 from posting.delivery.ledger import Marked
 from posting.delivery.replies import Verdict
@@ -22,6 +22,15 @@ class Answer(NamedTuple):
     verdict: Verdict
 
 
+class Job(NamedTuple):
+    """A copy to hand over. Its own values may be there already, derived twice: to build it, and to check it."""
+
+    compiled: Compiled
+    marked: Marked
+    own: Values | None = None
+    own_again: Values | None = None
+
+
 class Desk:
     """Copies that wait, the ledger's latest answer about them, and how each ended."""
 
@@ -29,12 +38,12 @@ class Desk:
         self.hold = hold
         self.is_open, self.is_hanging, self.trouble = False, False, ""
         self.permit: tuple[Container[int], float] = (frozenset(), 0.0)
-        self.jobs: deque[tuple[Compiled, Marked]] = deque()
+        self.jobs: deque[Job] = deque()
         self.answers: list[Answer] = []
         self.enough = 1
         self.is_closing = False
 
-    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+    def push(self, jobs: Iterable[Job]) -> None:
         """Copies to hand over, in this order."""
         self.jobs.extend(jobs)
         self._call()
@@ -80,7 +89,7 @@ class Desk:
 
     def _return_jobs(self) -> None:
         while self.jobs:
-            _, marked = self.jobs.popleft()
+            marked = self.jobs.popleft().marked
             self._answer(marked.id, marked.post_id, Verdict("stopped"))
 
     def _answer(self, delivery_id: int, post_id: int, verdict: Verdict) -> None:

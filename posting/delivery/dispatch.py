@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from chamberlist import fence, systemmail
 from posting.delivery import breaker, closing, copies, gate, lanes, ledger, waking
 from posting.delivery.copies import Compiled
+from posting.delivery.desk import Job
 from posting.delivery.judging import Judge
 from posting.delivery.lanes import LEASE, Hold
 from posting.delivery.ledger import Marked, Outcome, State
@@ -173,11 +174,12 @@ class Shift:
             if compiled is None:
                 self.unrecorded.append(Outcome(copy.id, State.QUEUED, spent=False))
             else:
-                jobs.append((compiled, copy))
+                jobs.append(Job(compiled, copy))
         if not self.in_hand:
             self.asked_at = asked_at
-        self.in_hand |= {copy.id: copy for _, copy in jobs}
-        self.wanted |= {copy.id for _, copy in jobs}
+        pushed = {job.marked.id: job.marked for job in jobs}
+        self.in_hand |= pushed
+        self.wanted |= pushed.keys()
         self.wire.allow(self.wanted, self.asked_at)
         self.wire.push(jobs)
 

@@ -19,7 +19,7 @@ from django.conf import settings
 
 from chamberlist import providers
 from posting.delivery import copies, messages
-from posting.delivery.copies import Compiled, Copy
+from posting.delivery.copies import Compiled, Copy, Values
 from posting.delivery.ledger import Marked
 from posting.models import Post
 from subscriptions import addresses
@@ -66,11 +66,11 @@ def check_post(compiled: Compiled) -> str:
     return _headers_problem(specimen) or _lines_problem(compiled.specimen) or _parts_problem(specimen, post)
 
 
-def check_copy(compiled: Compiled, marked: Marked, copy: Copy) -> str:
-    """Each copy: "" or why it may not leave. Pure, and quick: it is asked before each final dot."""
+def check_copy(compiled: Compiled, marked: Marked, copy: Copy, own: Values | None = None) -> str:
+    """Each copy: "" or why it may not leave. Pure, and quick. ``own``: its values, derived anew and not those it was built with."""
     if not marked.recipient or copy.recipient != marked.recipient or copy.post_id != compiled.post.id:
         return ELSEWHERE
-    values = copies.values_for(marked)
+    values = own or copies.values_for(marked)
     if problem := _values_problem(values):
         return problem
     if copy.envelope_sender != copies.envelope_sender(values):

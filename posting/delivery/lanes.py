@@ -41,7 +41,7 @@ TAKE = """
     SET token = token + 1, leased_until = clock_timestamp() + %s * interval '1 second', marked = '{}'
     WHERE number = %s AND COALESCE(leased_until, '-infinity') <= clock_timestamp()
       AND COALESCE(rests_until, '-infinity') <= clock_timestamp()
-      AND NOT EXISTS (SELECT FROM posting_delivery d WHERE d.id = ANY(l.marked) AND d.state = 'sending')
+      AND NOT EXISTS (SELECT FROM posting_delivery d WHERE d.id = ANY(l.marked) AND d.state = 'sending' AND d.lane_id = l.number)
     RETURNING token
 """
 

@@ -21,7 +21,7 @@ from chamberlist import providers
 from chamberlist.redaction import redact
 from posting.delivery import gate, messages, verdicts
 from posting.delivery.copies import Compiled
-from posting.delivery.desk import BARREN, Answer, Desk
+from posting.delivery.desk import BARREN, Answer, Desk, Job
 from posting.delivery.exchange import Exchange, Stopped
 from posting.delivery.lanes import Hold
 from posting.delivery.ledger import Marked
@@ -57,7 +57,7 @@ class ProviderWire(Desk):
             for thread in self.threads:
                 thread.start()
 
-    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+    def push(self, jobs: Iterable[Job]) -> None:
         with self.calls:
             super().push(jobs)
             if self.trouble:  # The threads may have ended with it.
@@ -109,7 +109,7 @@ class ProviderWire(Desk):
             connection.open()
             exchange.carry(connection.session)  # type: ignore[attr-defined]
             while (job := self._next()) is not None:
-                self._hand_over(connection, exchange, *job)
+                self._hand_over(connection, exchange, job.compiled, job.marked)
             connection.close()
         except (ImproperlyConfigured, ImportError) as error:
             self._give_up(redact(str(error)))
@@ -117,7 +117,7 @@ class ProviderWire(Desk):
             log.exception("lane %s: a connection to the provider ended by a fault of ours", self.hold.number)
             self._give_up("a fault of ours ended the connection; the log says which")
 
-    def _next(self) -> tuple[Compiled, Marked] | None:
+    def _next(self) -> Job | None:
         with self.calls:
             while not self.is_closing:
                 if self.trouble:

@@ -16,9 +16,8 @@ from chamberlist.relay import Relay
 from posting.delivery import copies, gate
 from posting.delivery.channel import Ended
 from posting.delivery.copies import Compiled, Copy
-from posting.delivery.desk import BARREN, Answer, Desk
+from posting.delivery.desk import BARREN, Answer, Desk, Job
 from posting.delivery.lanes import Hold
-from posting.delivery.ledger import Marked
 from posting.delivery.replies import RelayRefused, Verdict
 from posting.delivery.session import Session
 
@@ -39,7 +38,7 @@ class Wire(Protocol):
     def open(self) -> None:
         """Begin to connect."""
 
-    def push(self, jobs: Iterable[tuple[Compiled, Marked]]) -> None:
+    def push(self, jobs: Iterable[Job]) -> None:
         """Copies to hand over, in this order."""
 
     def allow(self, ids: Container[int], asked_at: float) -> None:
@@ -75,6 +74,12 @@ class SmtpWire(Desk):
         self.tasks = [self.loop.create_task(self._connection(number)) for number in range(self.connections)]
         self.tasks.append(self.loop.create_task(self._mind()))
 
+    def push(self, jobs: Iterable[Job]) -> None:
+        jobs = list(jobs)
+        marks = [job.marked for job in jobs]
+        own, again = copies.values_for_all(marks), copies.values_for_all(marks)
+        super().push(Job(job.compiled, job.marked, *both) for job, *both in zip(jobs, own, again, strict=True))
+
     def take(self, timeout: float, *, enough: int) -> list[Answer]:
         self.enough = enough
         self.heard = self.loop.create_future()
@@ -105,10 +110,10 @@ class SmtpWire(Desk):
 
     def next_now(self) -> Copy | None:
         while self.jobs and not self.trouble:
-            compiled, marked = self.jobs.popleft()
-            copy = self._build(compiled, marked)
+            job = self.jobs.popleft()
+            copy = self._build(job)
             if copy is not None:
-                self.compiled[marked.post_id] = compiled
+                self.compiled[copy.post_id] = job.compiled
                 return copy
         return None
 
@@ -204,13 +209,14 @@ class SmtpWire(Desk):
             task.cancel()
         await asyncio.gather(*connections, minder, return_exceptions=True)
 
-    def _build(self, compiled: Compiled, marked: Marked) -> Copy | None:
+    def _build(self, job: Job) -> Copy | None:
+        compiled, marked, own, own_again = job
         if marked.id not in self.permit[0]:
             self._answer(marked.id, marked.post_id, Verdict("stopped"))
             return None
         try:
-            copy = copies.build(compiled, marked)
-            problem = gate.check_copy(compiled, marked, copy)
+            copy = copies.build(compiled, marked, own)
+            problem = gate.check_copy(compiled, marked, copy, own_again)
         except Exception:
             log.exception("delivery %s cannot be built", marked.id)
             problem = "Its copies cannot be built; the log says why."

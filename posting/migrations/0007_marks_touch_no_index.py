@@ -14,6 +14,7 @@ MARKED = """
 """
 TURNS = "UPDATE posting_delivery SET next_attempt_at = NULL WHERE state NOT IN ('queued', 'deferred')"
 ALL_WAIT = "UPDATE posting_delivery SET next_attempt_at = statement_timestamp() WHERE next_attempt_at IS NULL"
+CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"  # The table cannot be altered while a foreign key of a changed row is to be checked.
 
 
 class Migration(migrations.Migration):
@@ -87,7 +88,7 @@ class Migration(migrations.Migration):
             name="next_attempt_at",
             field=models.DateTimeField(help_text="Of a copy that waits: empty until it has had its first turn.", null=True),
         ),
-        migrations.RunSQL(TURNS, ALL_WAIT),
+        migrations.RunSQL([TURNS, CHECK_NOW], [ALL_WAIT, CHECK_NOW]),
         migrations.RunSQL(MARKED, migrations.RunSQL.noop),
         migrations.RunSQL(FILL, FILL_UP),
         migrations.AddIndex(
