@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from chamberlist import bell
-from posting.delivery import breaker, dispatch
+from posting.delivery import dispatch
 from posting.delivery import sweep as sweeping
 from posting.moderation import moderation
 
@@ -27,7 +27,7 @@ def sweep() -> None:
 @shared_task
 def reckon() -> None:
     """Look whether the ledgers add up."""
-    breaker.reckon()
+    sweeping.reckon()
 
 
 @shared_task

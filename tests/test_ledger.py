@@ -264,6 +264,17 @@ def test_a_lane_whose_copies_have_no_end_is_taken_by_nobody_before_they_have_one
     assert heir and Lane.objects.get(number=1).marked == []
 
 
+def test_a_mark_that_no_lane_knows_of_ends_in_doubt_once_its_lease_is_over(hold: Hold, post: Post):
+    """So does a worker of an older version mark, that an upgrade left running."""
+    mark(hold, limit=2)
+    Lane.objects.update(marked=[])
+    tasks.reckon()
+    assert states(post) == {State.SENDING: 2, State.QUEUED: 3} and not halt.is_on()
+    end_lease()
+    tasks.reckon()
+    assert states(post) == {State.IN_DOUBT: 2, State.QUEUED: 3} and not halt.is_on()
+
+
 def test_a_lane_knows_what_it_has_marked_and_forgets_what_has_ended(hold: Hold, post: Post):
     turns = Turns()
     first = turns.claim(hold, limit=2)

@@ -29,7 +29,7 @@ SAYS_NOTHING = Q(status__startswith="5.6.7") | Q(status__startswith="4.")
 BROKEN = """
     SELECT p.id, count(d.id) - p.audience,
         count(*) FILTER (WHERE d.state = 'sent' AND d.ended_at > p.expires_at + interval '11 minutes'),
-        count(*) FILTER (WHERE d.state = 'sending' AND (d.lane_token > l.token OR d.id <> ALL (l.marked)))
+        count(*) FILTER (WHERE d.state = 'sending' AND d.lane_token > l.token)
     FROM posting_post p LEFT JOIN posting_delivery d ON d.post_id = p.id LEFT JOIN posting_lane l ON l.number = d.lane_id
     WHERE p.audience IS NOT NULL AND (p.state = 'sending' OR p.ended_at > GREATEST(
         clock_timestamp() - interval '5 minutes', (SELECT resumed_at FROM chamberlist_halt WHERE id = 1)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from chamberlist.clock import Now
 from chamberlist.sealed import Unreadable, unseal
@@ -208,6 +208,16 @@ def recover() -> int:
         free = abandoned.select_for_update(of=("self",), skip_locked=True).values("pk")
         number += Delivery.advance_many(free, State.IN_DOUBT, status=LOST)
     return number
+
+
+@transaction.atomic
+def recover_strays() -> int:
+    """The same for marks that no lane knows of, as the worker of an older version leaves them; it reads each ledger under way."""
+    under_way = Q(post__ended_at=None) | Q(post__ended_at__gt=Now() - timedelta(days=1))
+    over = Q(lane__leased_until=None) | Q(lane__leased_until__lte=Now()) | ~Q(lane__token=F("lane_token"))
+    strays = Delivery.objects.filter(under_way, over, state=State.SENDING, post__audience__gt=0)
+    free = strays.select_for_update(of=("self",), skip_locked=True).values("pk")
+    return Delivery.advance_many(free, State.IN_DOUBT, status=LOST)
 
 
 def counts(post: Post) -> dict[str, int]:
