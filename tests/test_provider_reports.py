@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import clear_url_caches
 
 from chamberlist import halt, urls
+from chamberlist.clock import Now
 from chamberlist.models import Alert
 from posting.delivery import lanes
 from posting.feedback import events
@@ -168,7 +169,7 @@ def test_where_each_report_leads_from_each_state(kind: str, after: dict[str, str
     hold = lanes.take(1)
     assert hold
     for number, state in enumerate(State.values):
-        Delivery.objects.filter(pk=copy.pk).update(state=state, lane=1, lane_token=hold.token)
+        Delivery.objects.filter(pk=copy.pk).update(state=state, lane=1, lane_token=hold.token, next_attempt_at=Now())
         assert events.record(copy.pk, Report(kind, f"test/{number}"))
         copy.refresh_from_db()
         assert copy.state == after.get(State(state), state), state
