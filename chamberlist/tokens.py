@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import chain, islice
 from operator import add
 from uuid import UUID
 
@@ -64,7 +64,7 @@ def make_all(handles: Mapping[str, Sequence[bytes]]) -> dict[str, list[bytes]]:
     raw: list[bytes] = []
     for purpose, bodies in handles.items():
         raw += map(add, bodies, _macs(key, purpose, bodies))
-    tokens = iter(_base32(raw) if raw else [])
+    tokens = chain.from_iterable(_base32(raw[at : at + AT_ONCE]) for at in range(0, len(raw), AT_ONCE))
     return {purpose: list(islice(tokens, len(bodies))) for purpose, bodies in handles.items()}
 
 
@@ -92,6 +92,7 @@ def _begun(key: bytes, purpose: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
     return inner, outer
 
 
+AT_ONCE = 64  # Values that are written as one number.
 ROOM = 64  # Octets for one value: 40 of them become as many characters of 5 bits.
 ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256)  # RFC 4648 section 6, in lower case.
 

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from chamberlist.clock import Now
 from chamberlist.doctor import Finding
+from posting.delivery import closing
 from posting.delivery.pace import per_second
 from posting.models import Delivery, Lane, Pace, Post
 
@@ -45,12 +46,10 @@ def posts() -> Finding:
 def waiting_copies() -> Finding:
     """Whether a copy that is due waits for long."""
     sending = Post.objects.filter(state=Post.State.SENDING)
-    copies = Delivery.objects.filter(post=OuterRef("pk"))
-    overdue = Exists(copies.filter(state__in=Delivery.WAITING, next_attempt_at__lt=Now() - LONG))
-    first_turns = copies.filter(pk__gt=OuterRef("begun_to"), pk__lte=OuterRef("last_copy"))
-    not_begun = Exists(first_turns.filter(state=State.QUEUED, next_attempt_at=None))
-    goes_on = Exists(copies.filter(ended_at__gt=Now() - LONG))  # A large post may take hours to get to its last copy.
-    if sending.filter(overdue | not_begun & Q(starts_at__lt=Now() - LONG) & ~goes_on).exists():
+    overdue = Delivery.objects.filter(post__in=sending, state__in=Delivery.WAITING, next_attempt_at__lt=Now() - LONG)
+    goes_on = Exists(Delivery.objects.filter(post=OuterRef("pk"), ended_at__gt=Now() - LONG))  # A large post may take hours.
+    silent = sending.filter(~goes_on, starts_at__lt=Now() - LONG)
+    if overdue.exists() or any(closing.first_turns(post).exists() for post in silent):
         return Finding("waiting copies", "warning", "Some that are due have waited for more than an hour: are the workers alive?")
     return Finding("waiting copies", "ok", "None that is due waits for long.")
 

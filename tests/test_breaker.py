@@ -261,7 +261,14 @@ def a_mark_of_no_lane(post: Post) -> None:
     first.advance(State.SENDING, lane_id=7, lane_token=4)
 
 
-@pytest.mark.parametrize("fault", [a_copy_more, a_copy_fewer, a_late_copy, a_mark_of_no_lane])
+def a_copy_where_nobody_looks(post: Post) -> None:
+    Post.objects.filter(pk=post.pk).update(last_copy=post.begun_to + 1)
+
+
+FAULTS = [a_copy_more, a_copy_fewer, a_late_copy, a_mark_of_no_lane, a_copy_where_nobody_looks]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_ledger_that_does_not_add_up_stops_everything(post: Post, fault: Callable[[Post], None]):
     tasks.reckon()
     assert not halt.is_on()

@@ -72,6 +72,23 @@ def test_two_refusals_in_a_row_are_about_us(smtp: SmtpServer, way: SmtpWire):
     assert way.trouble == "MAIL: 550 5.7.1 not from you"
 
 
+def test_a_dot_that_waits_here_is_asked_for_before_a_loop_that_stood_still_goes_on(way: SmtpWire):
+    """While the lane waits for Postgres nothing is heard; what was stopped meanwhile must not leave in the loop's first breath."""
+
+    class Stuck:
+        dropped = False
+
+        def check_dot(self) -> None:
+            assert not way.loop.is_running()
+            self.dropped = True
+
+    session = Stuck()
+    way.sessions.add(session)  # type: ignore[arg-type]
+    way.take(0, enough=1)
+    way.sessions.clear()
+    assert session.dropped
+
+
 def test_a_trouble_that_is_known_wakes_nobody_again(way: SmtpWire):
     """Who waits for a last answer would ask without a pause."""
     began = time.monotonic()

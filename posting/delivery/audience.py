@@ -9,8 +9,8 @@ from subscriptions.models import Subscription
 
 EXPAND = """
     WITH written AS (
-    INSERT INTO posting_delivery (post_id, subscription_id, address_hash, state)
-    SELECT %(post)s, s.id, s.address_hash, %(queued)s
+    INSERT INTO posting_delivery (post_id, subscription_id, address_hash, state, next_attempt_at)
+    SELECT %(post)s, s.id, s.address_hash, %(queued)s, NULL
     FROM subscriptions_subscription s
     WHERE s.mailing_list_id = %(list)s
       AND s.state = %(active)s

@@ -29,7 +29,9 @@ SAYS_NOTHING = Q(status__startswith="5.6.7") | Q(status__startswith="4.")
 BROKEN = """
     SELECT p.id, count(d.id) - p.audience,
         count(*) FILTER (WHERE d.state = 'sent' AND d.ended_at > p.expires_at + interval '11 minutes'),
-        count(*) FILTER (WHERE d.state = 'sending' AND d.lane_token > l.token)
+        count(*) FILTER (WHERE d.state = 'sending' AND d.lane_token > l.token),
+        count(*) FILTER (WHERE p.state = 'done' AND d.state IN ('queued', 'deferred')
+            OR d.state = 'queued' AND d.next_attempt_at IS NULL AND NOT (d.id > p.begun_to AND d.id <= p.last_copy))
     FROM posting_post p LEFT JOIN posting_delivery d ON d.post_id = p.id LEFT JOIN posting_lane l ON l.number = d.lane_id
     WHERE p.audience IS NOT NULL AND (p.state = 'sending' OR p.ended_at > GREATEST(
         clock_timestamp() - interval '5 minutes', (SELECT resumed_at FROM chamberlist_halt WHERE id = 1)
@@ -51,7 +53,7 @@ def reckon() -> None:
     with connection.cursor() as cursor:
         cursor.execute(BROKEN)
         rows = cursor.fetchall()
-    for post_id, surplus, late, unowned in rows:
+    for post_id, surplus, late, unowned, stranded in rows:
         problem = ""
         if surplus:
             problem = (
@@ -61,6 +63,8 @@ def reckon() -> None:
             problem = f"{late} copies of post {post_id} left after its expiry."
         elif unowned:
             problem = f"{unowned} copies of post {post_id} are marked by a lane that never was."
+        elif stranded:
+            problem = f"{stranded} copies of post {post_id} wait where no lane looks for them."
         if problem:  # The post stays stopped when the rest goes on.
             closing.freeze(post_id, problem)
             trip(problem)
@@ -116,7 +120,7 @@ def _refused(post_id: int) -> QuerySet[Delivery]:
     if resumed_at:
         reports = DeliveryEvent.objects.filter(delivery=OuterRef("pk"), kind__in=CAME_BACK, at__gt=resumed_at)
         failed, bounced = failed & Q(ended_at__gt=resumed_at), bounced & Q(Exists(reports))
-    return Delivery.objects.filter(failed | bounced, post=post_id).exclude(SAYS_NOTHING)
+    return Delivery.objects.filter(failed | bounced, post=post_id, is_refused=True).exclude(SAYS_NOTHING)  # By its index.
 
 
 def _since_resumed() -> Q:

@@ -1,7 +1,7 @@
 """Closing: copies that may leave no longer, and posts that have ended."""
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Func, Q, QuerySet, Value, When
 from django.db.models.functions import Concat, Left
 
 from chamberlist import systemmail
@@ -18,16 +18,21 @@ OVER = (Post.State.ACCEPTED, Post.State.SENDING, Post.State.FROZEN)
 def settle() -> None:
     """End the copies that still wait although their post has ended. Who left since is settled when the turn comes."""
     for post_state, state in ENDS.items():
-        for waiting in _waiting(Delivery.objects.filter(post__state=post_state)):
-            while _end(waiting, state, f"the post was {post_state}") == BATCH:
-                pass
+        why = f"the post was {post_state}"
+        for post in Post.objects.filter(state=post_state, begun_to__lt=F("last_copy")):
+            while _end(first_turns(post), state, why) == BATCH:
+                ledger.note_begun()
+                post.refresh_from_db(fields=["begun_to"])
+        while _end(_wait_again(Delivery.objects.filter(post__state=post_state)), state, why) == BATCH:
+            pass
     ledger.note_begun()
 
 
 def close_posts() -> None:
     """A post whose copies have all ended is done; one whose time is over expires, with the copies that still wait."""
-    for post_id in Post.objects.filter(*_nothing_open(), state=Post.State.SENDING).values_list("pk", flat=True):
-        _close(post_id)
+    for post in Post.objects.filter(state=Post.State.SENDING):
+        if not _is_open(post):
+            _close(post.pk)
     for post in Post.objects.filter(state__in=OVER, expires_at__lte=Now()):
         end(post, Post.State.EXPIRED)
 
@@ -35,22 +40,27 @@ def close_posts() -> None:
 @transaction.atomic
 def _close(post_id: int) -> None:
     """Under the lock that a person who has copies sent again takes, too: what waits by then keeps the post open."""
-    Post.objects.select_for_update().get(pk=post_id)
-    if Post.objects.filter(*_nothing_open(), pk=post_id).exists():
+    post = Post.objects.select_for_update().get(pk=post_id)
+    if not _is_open(post):
         Post.advance_many([post_id], Post.State.DONE, ended_at=Now())
 
 
-def _nothing_open() -> list[Q]:
-    copies = Delivery.objects.filter(post=OuterRef("pk"))
+def _is_open(post: Post) -> bool:
+    """Three questions at one moment, since each has an index of its own: all that has ended is never read."""
+    copies = Delivery.objects.filter(post=post)
     marked = copies.filter(state=State.SENDING, pk__in=Lane.objects.values(copy=Func("marked", function="unnest")))
-    return [~Q(Exists(found)) for found in (*_waiting(copies), marked)]
+    found = Exists(first_turns(post)) | Exists(_wait_again(copies)) | Exists(marked)
+    return Post.objects.filter(found, pk=post.pk).exists()
 
 
-def _waiting(copies: QuerySet[Delivery]) -> tuple[QuerySet[Delivery], QuerySet[Delivery]]:
-    """Two questions, since each has an index of its own: all that has ended is never read."""
-    not_begun = Q(pk__gt=F("post__begun_to"), pk__lte=F("post__last_copy"))
-    first_turn = copies.filter(not_begun, state=State.QUEUED, next_attempt_at=None)
-    return first_turn, copies.filter(state__in=Delivery.WAITING, next_attempt_at__isnull=False)
+def first_turns(post: Post) -> QuerySet[Delivery]:
+    """Its copies that wait and have had no turn; the bounds are numbers, or Postgres might read the whole ledger."""
+    not_begun = Delivery.objects.filter(post=post, pk__gt=post.begun_to, pk__lte=post.last_copy)
+    return not_begun.filter(state=State.QUEUED, next_attempt_at=None)
+
+
+def _wait_again(copies: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    return copies.filter(state__in=Delivery.WAITING, next_attempt_at__isnull=False)
 
 
 @transaction.atomic
@@ -61,7 +71,7 @@ def end(post: Post, state: str) -> bool:
     """
     if not post.advance(state, ended_at=Now(), frozen_reason=""):
         return False
-    for waiting in _waiting(Delivery.objects.filter(post=post)):
+    for waiting in (first_turns(post), _wait_again(Delivery.objects.filter(post=post))):
         _end(waiting, ENDS[state], f"the post was {state}")
     return True
 
@@ -88,4 +98,6 @@ def _end(copies: QuerySet[Delivery], state: str, why: str) -> int:
     """A batch of them; how many. Rows that somebody else has in hand are left to them: two sweeps never wait for each other."""
     free = list(copies.select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)[:BATCH])
     before = Case(When(status="", then=Value(why)), default=Left(Concat(Value(f"{why}; before: "), "status"), 200))
-    return Delivery.advance_many(free, state, where=Q(state__in=Delivery.WAITING), status=before, ended_at=Now())
+    return Delivery.advance_many(
+        free, state, where=Q(state__in=Delivery.WAITING), status=before, ended_at=Now(), next_attempt_at=None
+    )

@@ -99,7 +99,7 @@ class Shift:
             if self.wire.is_open:
                 self.silent_since = None
             takes_more = self.takes_more(until)
-            if not self.in_hand and not self.unrecorded and not self.faults and (self.is_idle or not takes_more):
+            if not self.in_hand and not self.has_to_tell() and (self.is_idle or not takes_more):
                 break
             limit = self.room(group) if takes_more else 0
             self.wait(group, seconds=0.0 if limit and not self.is_idle else ASK_AGAIN)
@@ -147,24 +147,28 @@ class Shift:
 
     def turn(self, *, limit: int) -> None:
         """Mostly one commit: the replies that came, and the marks of the next group, which is then handed to the wire."""
-        if not limit and not self.unrecorded and not self.faults:
+        if not limit and not self.has_to_tell():
             return
         asked_at = time.monotonic()
         try:
-            doubts = sum(outcome.state == State.IN_DOUBT for outcome in self.unrecorded)
             if not limit or not all(map(ledger.is_taken, self.unrecorded)):
                 ledger.record(self.hold, self.unrecorded)
+                doubts = sum(outcome.state == State.IN_DOUBT for outcome in self.unrecorded)
                 self.unrecorded = []
+                if doubts:
+                    closing.tell_of_doubts(doubts)
             marked = self.turns.claim(self.hold, limit=limit, taken=self.unrecorded) if limit else []
             self.unrecorded = []
             self.is_idle = bool(limit) and not marked and not self.turns.is_cut_short
             self.ration.left -= len(marked)
             stopped = self.freeze() | self.alarm(marked)
-            if doubts:
-                closing.tell_of_doubts(doubts)
             self.push(marked, asked_at, but=stopped)
         except FROM_THE_LEDGER as error:
             self.mend(error)
+
+    def has_to_tell(self) -> bool:
+        """Whether there is something to write down, or to tell those who must know."""
+        return bool(self.unrecorded or self.faults or self.judge.problems or self.judge.suspects)
 
     def push(self, marked: Iterable[Marked], asked_at: float, *, but: Container[int]) -> None:
         """Give a marked group to the wire; marking asked the ledger whether its copies may leave. ``but``: of no such post."""

@@ -71,6 +71,8 @@ def check_copy(compiled: Compiled, marked: Marked, copy: Copy, own: Values | Non
     if not marked.recipient or copy.recipient != marked.recipient or copy.post_id != compiled.post.id:
         return ELSEWHERE
     values = own or copies.values_for(marked)
+    if values["recipient"] != marked.recipient.encode() or values["delivery"] != marked.handle.hex().encode():
+        return CHANGED
     if problem := _values_problem(values):
         return problem
     if copy.envelope_sender != copies.envelope_sender(values):

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Q
 
 from chamberlist.clock import Now
@@ -53,7 +53,8 @@ def take(number: int) -> Hold | None:
     """
     Lane.objects.get_or_create(number=number)
     taken = _both_clocks()
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        Lane.objects.select_for_update().get(number=number)  # What its holder commits at this moment is seen by what follows.
         cursor.execute(TAKE, [SECONDS, number])
         row = cursor.fetchone()
     return Hold(number, row[0], taken) if row else None

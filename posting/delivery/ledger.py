@@ -189,9 +189,10 @@ def put_back(hold: Hold, ids: Iterable[int]) -> None:
     record(hold, [Outcome(delivery_id, State.QUEUED, spent=False) for delivery_id in ids])
 
 
+@transaction.atomic
 def marked_by(hold: Hold) -> frozenset[int]:
-    """The copies that are marked under this lease: what to read after an error during COMMIT."""
-    lane = Lane.objects.filter(number=hold.number).first()
+    """The copies that are marked under this lease: what to read after an error during COMMIT, which may still be under way."""
+    lane = Lane.objects.select_for_update().filter(number=hold.number).first()
     marked = Delivery.objects.filter(pk__in=lane.marked if lane else [], lane_id=hold.number, lane_token=hold.token)
     return frozenset(marked.filter(state=State.SENDING).values_list("pk", flat=True))
 
@@ -216,8 +217,9 @@ def recover_strays() -> int:
     under_way = Q(post__ended_at=None) | Q(post__ended_at__gt=Now() - timedelta(days=1))
     over = Q(lane__leased_until=None) | Q(lane__leased_until__lte=Now()) | ~Q(lane__token=F("lane_token"))
     strays = Delivery.objects.filter(under_way, over, state=State.SENDING, post__audience__gt=0)
-    free = strays.select_for_update(of=("self",), skip_locked=True).values("pk")
-    return Delivery.advance_many(free, State.IN_DOUBT, status=LOST)
+    free = list(strays.select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True))
+    still = strays.filter(pk__in=free).values("pk")  # Asked anew, once they are locked: another lane may have marked them since.
+    return Delivery.advance_many(still, State.IN_DOUBT, status=LOST)
 
 
 def counts(post: Post) -> dict[str, int]:

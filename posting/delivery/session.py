@@ -123,13 +123,17 @@ class Session:
     def check(self) -> None:
         """To be called a few times a second: minds the time-outs, and a dot that is still in this process and may leave no more."""
         self.channel.check()
-        if self.finished is not None and self._has_unsent_dot() and self.source.may_finish(self.finished) is not True:
-            self.drop()
+        self.check_dot()
         if self.is_hanging:
             self.source.is_slow = True
             if self.opened is not None:  # Nothing of its text was written: another session may take it.
                 self.source.ended(self.opened, Verdict("stopped"))
                 self.opened = None
+
+    def check_dot(self) -> None:
+        """To be called, too, before anything is sent after a while in which nothing was: asks for a dot that is still here."""
+        if self.finished is not None and self._has_unsent_dot() and self.source.may_finish(self.finished) is not True:
+            self.drop()
 
     @property
     def is_hanging(self) -> bool:

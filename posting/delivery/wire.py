@@ -77,11 +77,18 @@ class SmtpWire(Desk):
     def push(self, jobs: Iterable[Job]) -> None:
         jobs = list(jobs)
         marks = [job.marked for job in jobs]
-        own, again = copies.values_for_all(marks), copies.values_for_all(marks)
-        super().push(Job(job.compiled, job.marked, *both) for job, *both in zip(jobs, own, again, strict=True))
+        try:
+            own, again = copies.values_for_all(marks), copies.values_for_all(marks[::-1])[::-1]
+        except Exception:
+            log.exception("the values of a group cannot be derived together")  # Each copy is then tried alone.
+        else:
+            jobs = [Job(job.compiled, job.marked, *both) for job, *both in zip(jobs, own, again, strict=True)]
+        super().push(jobs)
 
     def take(self, timeout: float, *, enough: int) -> list[Answer]:
         self.enough = enough
+        for session in tuple(self.sessions):
+            session.check_dot()
         self.heard = self.loop.create_future()
         waiting = self.loop.call_later(0.0 if self.has_news() else timeout, self._tell)
         try:
@@ -132,7 +139,7 @@ class SmtpWire(Desk):
     # The loop
 
     def _call(self) -> None:
-        self._wake()
+        self.loop.call_soon(self._wake)  # Together with what came meanwhile: a session first learns whether it still is one.
 
     def _tell(self) -> None:
         if self.heard and not self.heard.done():

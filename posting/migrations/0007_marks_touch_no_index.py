@@ -4,6 +4,8 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
+import chamberlist.clock
+
 # Room on each page for the rows that marking and recording write anew beside their old selves (heap-only tuples).
 FILL = "ALTER TABLE posting_delivery SET (fillfactor = 50)"
 FILL_UP = "ALTER TABLE posting_delivery RESET (fillfactor)"
@@ -24,6 +26,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(FILL, FILL_UP),
         migrations.RemoveIndex(
             model_name="delivery",
             name="delivery_marked",
@@ -86,11 +89,14 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="delivery",
             name="next_attempt_at",
-            field=models.DateTimeField(help_text="Of a copy that waits: empty until it has had its first turn.", null=True),
+            field=models.DateTimeField(
+                db_default=chamberlist.clock.Now(),
+                help_text="Of a copy that waits: empty until it has had its first turn.",
+                null=True,
+            ),
         ),
         migrations.RunSQL([TURNS, CHECK_NOW], [ALL_WAIT, CHECK_NOW]),
         migrations.RunSQL(MARKED, migrations.RunSQL.noop),
-        migrations.RunSQL(FILL, FILL_UP),
         migrations.AddIndex(
             model_name="delivery",
             index=models.Index(

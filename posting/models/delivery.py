@@ -77,7 +77,9 @@ class Delivery(Stateful):
     handle = models.UUIDField(unique=True, default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED, db_default=State.QUEUED, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    next_attempt_at = models.DateTimeField(null=True, help_text="Of a copy that waits: empty until it has had its first turn.")
+    next_attempt_at = models.DateTimeField(
+        null=True, db_default=Now(), help_text="Of a copy that waits: empty until it has had its first turn."
+    )
     lane = models.ForeignKey(Lane, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     lane_token = models.BigIntegerField(null=True)
     status = models.CharField(max_length=200, blank=True, db_default="", help_text="The last reply or reason, without addresses.")
