@@ -196,6 +196,18 @@ def test_a_zombies_late_word_is_refused(hold: Hold, post: Post):
     assert DeliveryEvent.objects.count() == 0
 
 
+def test_a_zombie_cannot_say_that_its_copies_were_taken(hold: Hold, post: Post):
+    [copy] = mark(hold, limit=1)
+    end_lease()
+    assert ledger.recover() == 1
+    queue_again(copy)
+    heir = lanes.take(1)
+    assert heir and copy.id in {other.id for _ in range(2) for other in mark(heir, limit=5)}
+    assert Turns().claim(hold, limit=5, taken=[Outcome(copy.id, State.SENT, "2.0.0", "250 ok")]) == []
+    row = fresh(copy)
+    assert row.state == State.SENDING and row.lane_token == heir.token
+
+
 def test_a_late_answer_settles_the_doubt_of_its_own_lane(hold: Hold):
     [copy] = mark(hold, limit=1)
     end_lease()
