@@ -191,7 +191,7 @@ RECORD = Statement(
     | {"ids": "bigint[]", "states": "text[]", "statuses": "text[]", "said": "text[]", "spent": "boolean[]", "waits": "float[]"},
 )
 
-# The same for copies that the relay took, which is what nearly all are: a quarter of the cost.
+# The same for copies that the relay took, which is what nearly all are: no list of transitions to compare with.
 RECORD_TAKEN = Statement(
     "record_taken",
     """
