@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 COVERAGE = $(if $(ARGS),,--cov --cov-report=term:skip-covered)
 # The files hold every package: without --no-deps, pip takes an extra (coverage[toml]) from the index again, in its newest release.
-INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
+INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --no-binary dkimpy
 
 .DEFAULT_GOAL := demo
 .PHONY: demo test test-crash lint bench guards lock
@@ -44,7 +44,7 @@ bench: $(VENV)/test.stamp
 lock: $(VENV)/test.stamp $(VENV)/lock.stamp
 	@for name in base demo test lock; do \
 		env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(VENV)/bin/uv pip compile --quiet --no-config --upgrade --generate-hashes --universal \
-			--python-version 3.11 --only-binary :all: --no-header --no-emit-index-url --no-emit-find-links \
+			--python-version 3.11 --only-binary :all: --no-binary dkimpy --no-header --no-emit-index-url --no-emit-find-links \
 			--output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 

@@ -54,6 +54,20 @@ class MailingList(models.Model):
         default=300,
         help_text="Seconds between an acceptance and the first copy, in which staff can take it back.",
     )
+    suspend_after = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        help_text="A member is suspended when copies of so many messages came back for good, as our own address of the copy shows.",
+    )
+    suspend_after_unproven = models.PositiveSmallIntegerField(
+        default=3, db_default=3, help_text="The same where only the copy's Message-ID shows which copy came back."
+    )
+    suspend_after_transient = models.PositiveSmallIntegerField(
+        default=10, db_default=10, help_text="A member is suspended after so many messages in a row met a full mailbox or the like."
+    )
+    suspend_days = models.PositiveSmallIntegerField(
+        default=14, db_default=14, help_text="Within how many days failures for good count together."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -198,6 +212,8 @@ class ConsentEvent(models.Model):
         LEFT = "left", "Left"
         DISOWNED = "disowned", "Said: this was not me"
         LAPSED = "lapsed", "Did not confirm in time"
+        SUSPENDED = "suspended", "Suspended: mail came back"
+        COMPLAINED = "complained", "Reported a message as unwanted"
 
     mailing_list = models.ForeignKey(MailingList, on_delete=models.PROTECT, related_name="consent_events", verbose_name="list")
     address_hash = models.BinaryField()

@@ -57,11 +57,15 @@ class Author(Verbatim):
 
 
 class Attachment(NamedTuple):
-    """A file that goes with a message; ``kind`` is its media type, ``image/png``."""
+    """A file that goes with a message; ``kind`` is its media type, ``image/png``.
+
+    With a ``content_id`` it is a picture that the HTML text shows (``cid:``, RFC 2392).
+    """
 
     name: str
     kind: str
     content: bytes
+    content_id: str = ""
 
 
 def is_plain(text: str) -> bool:

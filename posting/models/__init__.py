@@ -1,8 +1,22 @@
-"""What posting keeps: who may post, what was posted, and what became of each copy."""
+"""What posting keeps: who may post, what was posted, what became of each copy, and what came back."""
 
+from posting.models.attachment import Attachment
+from posting.models.conversation import Conversation, PassedMail
 from posting.models.delivery import Delivery, DeliveryEvent, Lane
+from posting.models.inbound import InboundMail
 from posting.models.pace import Pace
 from posting.models.post import Post
 from posting.models.sender import Sender
 
-__all__ = ["Delivery", "DeliveryEvent", "Lane", "Pace", "Post", "Sender"]
+__all__ = [
+    "Attachment",
+    "Conversation",
+    "Delivery",
+    "DeliveryEvent",
+    "InboundMail",
+    "Lane",
+    "Pace",
+    "PassedMail",
+    "Post",
+    "Sender",
+]

@@ -132,11 +132,29 @@ class DeliveryEvent(models.Model):
         COMPLAINED = "complained", "Reported as unwanted"
         UNKNOWN = "unknown", "Unknown"
 
+    class Cause(models.TextChoices):
+        """Why a copy came back, which decides what follows from it."""
+
+        MAILBOX = "mailbox", "The mailbox does not exist"
+        TRANSIENT = "transient", "For the moment, such as a full mailbox"
+        POLICY = "policy", "Policy or reputation: about us"
+        CONTENT = "content", "The message itself"
+        UNKNOWN = "unknown", "Not said"
+
+    class Proof(models.TextChoices):
+        ADDRESS = "address", "Our own address of this copy (VERP)"
+        MESSAGE_ID = "message-id", "The copy's Message-ID"
+        PROVIDER = "provider", "The provider's own report"
+
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="events")
     key = models.CharField(max_length=80, help_text="Names the report, so that one that arrives twice counts once.")
     kind = models.CharField(max_length=12, choices=Kind)
     status = models.CharField(max_length=12, blank=True, help_text="Enhanced status code (RFC 3463).")
     text = models.CharField(max_length=300, blank=True)
+    cause = models.CharField(max_length=12, blank=True, db_default="", choices=Cause, help_text="Whose fault a failure is.")
+    proof = models.CharField(
+        max_length=12, blank=True, db_default="", choices=Proof, help_text="What shows that it is about this copy."
+    )
     at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -50,6 +50,12 @@ class Post(Stateful):
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT, editable=False)
     subject = models.CharField(max_length=200)
     body = models.TextField("text")
+    html = models.TextField(
+        blank=True, db_default="", editable=False, help_text="The text as HTML, sanitised; else made from the text."
+    )
+    fingerprint = models.CharField(
+        max_length=32, blank=True, db_default="", editable=False, help_text="By which a copy that comes back is known."
+    )
     reasons = models.JSONField(default=list, editable=False, help_text="Why it is held, as sentences.")
     allowed_addresses = models.JSONField(
         default=list, editable=False, help_text="Addresses in the text that staff allowed by name."
@@ -96,6 +102,7 @@ class Post(Stateful):
         )
         indexes = (
             models.Index(fields=["state"], condition=Q(state__in=("held", "accepted", "sending", "frozen")), name="post_open"),
+            models.Index(fields=["fingerprint"], condition=~Q(fingerprint=""), name="post_fingerprint"),
         )
 
     def __str__(self) -> str:
@@ -104,7 +111,10 @@ class Post(Stateful):
     @property
     def content_hash(self) -> str:
         """SHA-256 over everything that shapes the copies, as hexadecimal digits."""
-        parts = (self.subject, self.body, str(self.sender_id), str(self.mailing_list_id))
+        parts = [self.subject, self.body, str(self.sender_id), str(self.mailing_list_id)]
+        files = list(self.attachments.order_by("position").values_list("name", "kind", "content_id", "sha256")) if self.pk else []
+        if self.html or files:
+            parts += [self.html, *(part for file in files for part in file)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
