@@ -1,4 +1,4 @@
-"""The door for mail: ordinary messages over SMTP until each has its outcome, with the door, the reader and its sandbox on one core."""
+"""The door for mail: ordinary messages over SMTP until each has its outcome; door, reader and its sandbox share one core."""
 
 import os
 import smtplib
@@ -18,7 +18,6 @@ from chamberlist import tokens
 from chamberlist.embedded.processes import free_port
 from posting.delivery import audience
 from posting.models import Delivery, InboundMail
-from subscriptions.models import MailingList
 
 MESSAGES, SESSIONS = 1000, 4
 DOMAIN = "lists.chamber.example"

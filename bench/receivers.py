@@ -111,7 +111,8 @@ def postfix() -> Iterator[int]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _await(port: int) -> None:
+def await_port(port: int) -> None:
+    """Until somebody answers there."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as client:
