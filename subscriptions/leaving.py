@@ -26,12 +26,12 @@ def leave_verified(mailing_list: MailingList, address: Address) -> bool:
 def offer_leave_link(mailing_list: MailingList, address: Address) -> None:
     """Anybody may have written it: mail the link to ``address``, if it is subscribed, once a day, and so many an hour in all.
 
-    It says nothing, since the caller must not be able to tell anybody; and asks the same questions about every address.
+    It says nothing, so that the caller can tell nobody.
     """
     subscription = Subscription.objects.filter(mailing_list=mailing_list, address_hash=address.hash).first()
-    is_mailed = not lifecycle.is_suppressed(address.hash, mailing_list)
-    has_room = not throttle.is_over("leave link", "", limit=LINKS_AN_HOUR, per=timedelta(hours=1))
-    if subscription is None or subscription.state not in SUBSCRIBED or not is_mailed or not has_room:
+    is_suppressed = lifecycle.is_suppressed(address.hash, mailing_list)
+    if subscription is None or subscription.state not in SUBSCRIBED or is_suppressed:
         return
-    if autoreply.reply("leave_link", subscription.pk, recipient_hash=address.hash):
-        throttle.hit("leave link", "", limit=LINKS_AN_HOUR, per=timedelta(hours=1))
+    is_queued = autoreply.reply("leave_link", subscription.pk, recipient_hash=address.hash)
+    if is_queued and not throttle.hit("leave link", "", limit=LINKS_AN_HOUR, per=timedelta(hours=1)):
+        transaction.set_rollback(True)
