@@ -10,6 +10,6 @@ class EmailBackend(smtp.EmailBackend):
     def _send(self, email_message: EmailMessage) -> bool:
         if email_message.from_email:
             return bool(super()._send(email_message))  # type: ignore[misc]
-        content = email_message.message().as_bytes(linesep="\r\n")
+        content = email_message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
         self.connection.sendmail("", email_message.recipients(), content)  # type: ignore[union-attr]
         return True

@@ -225,7 +225,8 @@ def _message(content: Mail, relay: BaseEmailBackend) -> EmailMultiAlternatives:
     headers = {"Message-ID": make_msgid(domain=settings.LIST_DOMAIN), **SUPPRESS, **content.headers}
     if content.written != "no":
         headers["Auto-Submitted"] = content.written
-    message = EmailMultiAlternatives(content.subject, content.text, author, [content.to], headers=headers, connection=relay)
+    subject = content.subject.replace("=?", "= ?")  # Else a person's words could be taken for an encoded word (RFC 2047).
+    message = EmailMultiAlternatives(subject, content.text, author, [content.to], headers=headers, connection=relay)
     if content.reply_to:
         message.reply_to = [content.reply_to]
     if content.html:

@@ -73,7 +73,7 @@ def mail_wrong_password(sender_id: int) -> Mail | None:
 
 
 def _form() -> str:
-    return settings.SITE_URL + reverse("compose")
+    return f"{settings.SITE_URL}{reverse('compose')}"
 
 
 def _post(post_id: int) -> Post | None:
