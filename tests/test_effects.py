@@ -1,9 +1,11 @@
 """What follows for a member from what came back: each rule and each cause; late, twice and out of order change nothing more."""
 
 import itertools
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection, transaction
 
 from chamberlist.clock import Now
 from chamberlist.models import SystemMail
@@ -249,6 +251,31 @@ def test_a_report_of_a_failure_that_comes_after_a_complaint_changes_nothing(send
     tell(copy)
     assert consent_of(anne) == Consent.UNSUBSCRIBED
     assert kinds(anne) == ["imported", "complained"]
+
+
+def test_two_failures_at_once_count_one_after_the_other(sender: Sender, anne: Subscription):
+    MailingList.objects.update(suspend_after=2)
+    first, second = a_copy(sender, anne), a_copy(sender, anne)
+    waited: list[bool] = []
+
+    def meanwhile() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
+        try:
+            tell(second)
+        except OperationalError:
+            waited.append(True)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        tell(first)
+        thread = threading.Thread(target=meanwhile)
+        thread.start()
+        thread.join()
+    assert waited and consent_of(anne) == Consent.ACTIVE
+    tell(second)
+    assert consent_of(anne) == Consent.SUSPENDED
 
 
 @pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.COMPLAINED])
