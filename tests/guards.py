@@ -202,7 +202,7 @@ GUARDS = (
     Guard(
         "P1 an answer is passed on without addresses",
         "posting/feedback/replies.py",
-        "words = wording.without_addresses(text, keep=keep).strip()",
+        "words = wording.without_addresses(text, own=own, keep=keep).strip()",
         "words = text.strip()",
         "tests/test_answers.py",
     ),

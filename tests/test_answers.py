@@ -133,6 +133,7 @@ HIDING: dict[str, Callable[[Delivery], str]] = {
     "before a line": lambda _: "anne\n> @bakery.example",
     "with spaces": lambda _: "anne @ bakery.example",
     "spelt": lambda _: "anne (at) bakery.example or anne[at]bakery.example",
+    "spelt for a browser": lambda _: "anne&#64;bakery.example, anne&#x40;bakery.example",
     "full width": lambda _: "anne\uff20bakery.example",
     "invisible": lambda _: "anne\u200b@\u200bbak\u00adery.example",
     "bidirectional": lambda _: "anne\u202e@\u202cbakery.example",
@@ -157,6 +158,23 @@ def test_nothing_of_the_reader_s_gets_through(smtp: SmtpServer, copy: Delivery, 
     secrets += [tokens.make(purpose, copy.handle) for purpose in ("reply", "bounce")]
     squeezed = "".join(char for char in left if char.isalnum())
     assert not any(secret in squeezed for secret in secrets)
+
+
+@pytest.mark.parametrize("marks", ["> ", "", "> > > > > > > > ", "| "])
+def test_a_line_may_break_anywhere_in_a_quoted_copy(smtp: SmtpServer, copy: Delivery, rung, monkeypatch, marks: str):
+    for cap in ("A_MEMBER", "A_POST"):
+        monkeypatch.setattr(replies, cap, 1000)
+    said = " ".join(quoted(copy).split())
+    for width in range(20, 80, 3):
+        ask(copy, "\n".join(marks + said[at : at + width] for at in range(0, len(said), width)))
+    systemmail.send_due()
+    member = copy.subscription
+    assert member and len(smtp.received) == 20
+    for mail in smtp.received:
+        squeezed = "".join(char for char in mail.text.lower() if char.isalnum())
+        assert "annebakery" not in squeezed
+        for purpose, handle in (("leave", member.handle), ("choose", member.handle), ("reply", copy.handle)):
+            assert tokens.make(purpose, handle) not in squeezed
 
 
 def test_ordinary_words_stay_as_they_are():

@@ -65,7 +65,9 @@ def _weigh(event_id: int) -> bool:
 
 
 def _is_enough(member: Subscription, event: DeliveryEvent) -> bool:
-    """Whether the list's rule says so."""
+    """Whether the list's rule says so. Who has paused is mailed nothing: the failure counts with the next one."""
+    if member.state != Subscription.State.ACTIVE:
+        return False
     mailing_list = member.mailing_list
     if event.cause == Cause.TRANSIENT:
         return _transient_in_a_row(member, mailing_list.suspend_after_transient)

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from chamberlist import systemmail, throttle
+from chamberlist import systemmail, throttle, tokens
 from chamberlist.clock import Now
 from chamberlist.models import SystemMail
 from posting.delivery.mime import Attachment
@@ -58,8 +58,7 @@ def pass_to_sender(
     if delivery.post.sender.revoked_at is not None:
         return REVOKED
     conversation, _ = Conversation.objects.get_or_create(delivery=delivery)
-    own = delivery.subscription.address if delivery.subscription else ""
-    content = _content(text, files, left_out, keep="", own=own)
+    content = _content(text, files, left_out, own=_own(delivery))
     return _pass(conversation, delivery, To.SENDER, key, content, bytes(delivery.post.sender.address_hash))
 
 
@@ -82,7 +81,7 @@ def pass_to_member(
     if not may_hear(member):
         return LEFT
     assert member is not None
-    content = _content(text, files, left_out, keep=sender.address, own="")
+    content = _content(text, files, left_out, own=_own(delivery), keep=sender.address)
     return _pass(conversation, delivery, To.MEMBER, key, content, bytes(member.address_hash))
 
 
@@ -107,9 +106,20 @@ def forget() -> int:
     return PassedMail.objects.filter(is_over, sealed_content__isnull=False).update(sealed_content=None)
 
 
-def _content(text: str, files: Sequence[Attachment], left_out: Sequence[str], *, keep: str, own: str) -> dict[str, Any]:
+def _own(delivery: Delivery) -> list[str]:
+    """What the reader's copy holds of the reader's: the address, and the tokens of its links and addresses."""
+    made = [tokens.make(purpose, delivery.handle) for purpose in ("reply", "bounce")]
+    if delivery.subscription is None:
+        return made
+    member = delivery.subscription
+    return [member.address, *made, *(tokens.make(purpose, member.handle) for purpose in ("leave", "choose"))]
+
+
+def _content(
+    text: str, files: Sequence[Attachment], left_out: Sequence[str], *, own: Sequence[str], keep: str = ""
+) -> dict[str, Any]:
     fit, unfit = wording.sorted_out(files, own=own)
-    words = wording.without_addresses(text, keep=keep).strip()
+    words = wording.without_addresses(text, own=own, keep=keep).strip()
     left = [wording.file_name(name) for name in left_out] + [f"{name} (a mail address stands in it)" for name in unfit]
     if len(words) > LONGEST_TEXT:
         words, left = words[:LONGEST_TEXT], [*left, "the rest of a very long text"]

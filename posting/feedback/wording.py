@@ -4,7 +4,7 @@ Mail programs quote, wrap and rewrite: an address may stand in a link of a filte
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import PurePath
 
 from chamberlist import parsing
@@ -14,8 +14,8 @@ from posting.delivery.mime import Attachment
 HIDDEN_LINK = "[link]"
 LONGEST_NAME = 80
 INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x2060, 0xFEFF))
-SIGNS = {0xFF20: "@", 0xFE6B: "@"}
-BREAK = r"[\s>|=]{0,8}"  # How a line break in a quotation looks.
+AT_SIGN = re.compile(r"\uff20|\ufe6b|&#0{0,4}64;|&#x0{0,4}40;|&commat;", re.IGNORECASE)
+BREAK = r"[\s>|=]{0,30}"  # How a line break in a quotation looks.
 TOKEN = rf"{BREAK}[a-z2-7](?:{BREAK}[a-z2-7]){{51}}"
 # Each is tried from the start of a word alone: else a long word would take the square of its length.
 WORD, REST = r"(?<![^\s<>\"'])[^\s<>\"']*", r"[^\s<>\"']*"
@@ -29,17 +29,22 @@ SPLIT = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}}{AT}[\w-]{{1,63}}(?:\.[\w-]{{1,
 IN_A_FILE = re.compile(rb"[a-z0-9._%+-]{2,64}@(?:[a-z0-9-]{2,63}\.){1,8}[a-z]{2,}")
 
 
-def without_addresses(text: str, *, keep: str = "") -> str:
-    """The text with ``[address]`` for each mail address but ``keep``, and ``[link]`` for what leads to the writer's own pages."""
-    text = parsing.plain(text).translate(INVISIBLE).translate(SIGNS)
+def without_addresses(text: str, *, own: Iterable[str] = (), keep: str = "") -> str:
+    """The text with ``[address]`` for each mail address but ``keep``, and ``[link]`` for what leads to the writer's own pages.
+
+    ``own`` are the writer's address and tokens, as far as they are known: these are found wherever a line breaks.
+    """
+    text = AT_SIGN.sub("@", parsing.plain(text).translate(INVISIBLE))
     text = OWN_LOCAL_PART.sub(MASK, OWN_LINK.sub(HIDDEN_LINK, text))
     text = CODED.sub(HIDDEN_LINK, text)
+    for secret in own:
+        text = re.sub(BREAK.join(map(re.escape, secret)), MASK, text, flags=re.IGNORECASE)
     for pattern in (SPLIT, ADDRESS):
         text = pattern.sub(lambda found: _kept(found.group(), keep), text)
     return text
 
 
-def sorted_out(files: Iterable[Attachment], *, own: str) -> tuple[list[Attachment], list[str]]:
+def sorted_out(files: Iterable[Attachment], *, own: Collection[str] = ()) -> tuple[list[Attachment], list[str]]:
     """The files that can be passed on, under names without addresses, and the names of those in which a mail address stands."""
     fit, unfit = [], []
     for number, file in enumerate(files, 1):
@@ -64,8 +69,7 @@ def _kept(found: str, keep: str) -> str:
     return found if keep and bare == keep.casefold() else MASK
 
 
-def _names_anybody(content: bytes, own: str) -> bool:
-    """Whether a mail address stands in the octets as they are, or as UTF-16 has them."""
-    written = own.lower().encode()
+def _names_anybody(content: bytes, own: Collection[str]) -> bool:
+    """Whether a mail address, or a token of the writer's, stands in the octets as they are, or as UTF-16 has them."""
     both = content.lower(), content.replace(b"\0", b"").lower()
-    return any(IN_A_FILE.search(octets) or (written and written in octets) for octets in both)
+    return any(IN_A_FILE.search(octets) or any(secret.lower().encode() in octets for secret in own) for octets in both)
