@@ -195,6 +195,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep subscriptions": {"task": "subscriptions.tasks.sweep", "schedule": timedelta(minutes=10)},
     "reckon": {"task": "posting.tasks.reckon", "schedule": 60.0, "options": {"expires": 60}},
     "sweep posts": {"task": "posting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "weigh refusals": {"task": "posting.tasks.weigh_refusals", "schedule": 60.0, "options": {"expires": 60}},
+    "forget what was passed on": {"task": "posting.tasks.forget_passed_mail", "schedule": 60.0, "options": {"expires": 60}},
     "discard stale posts": {"task": "posting.tasks.discard_stale", "schedule": timedelta(hours=1)},
 }
 
@@ -202,7 +204,7 @@ CELERY_BEAT_SCHEDULE = {
 RELAY = checked(lambda: relay.parse(env.str("SMTP_URL")))
 DKIM = checked(lambda: dkim.parse(env.str("DKIM_SELECTOR", default=""), env.str("DKIM_KEY", default="")))
 EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
-EMAIL_BACKEND = EMAIL_PROVIDER or "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_BACKEND = EMAIL_PROVIDER or "chamberlist.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = RELAY.host, RELAY.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = RELAY.username, RELAY.password
 EMAIL_USE_TLS, EMAIL_USE_SSL = RELAY.tls == "starttls", RELAY.tls == "implicit"
@@ -218,16 +220,23 @@ SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps 
     "confirmation": "subscriptions.mails.confirmation",
     "already": "subscriptions.mails.already",
     "resume": "subscriptions.mails.resume",
+    "leave_link": "subscriptions.mails.leave_by_link",
     "post_waiting": "posting.mails.post_waiting",
     "post_rejected": "posting.mails.post_rejected",
     "post_discarded": "posting.mails.post_discarded",
     "test_copy": "posting.mails.test_copy",
+    "mail_receipt": "posting.mails.mail_receipt",
+    "mail_refused": "posting.mails.mail_refused",
+    "mail_wrong_password": "posting.mails.mail_wrong_password",
+    "passed_to_sender": "posting.feedback.mails.passed_to_sender",
+    "passed_to_member": "posting.feedback.mails.passed_to_member",
 }
 ASKING_MAILS = (
     "confirmation",
     "already",
     "resume",
 )  # Anybody can cause these by typing an address: CONFIRMATIONS_AN_HOUR counts them.
+AUTOMATIC_MAILS = ("leave_link", "mail_refused", "mail_wrong_password")  # A mail to us can cause these: one per address a day.
 
 # What staff find on the first page of the admin, in this order.
 STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posting.notices.frozen", "chamberlist.notices.alerts"]
