@@ -195,6 +195,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep subscriptions": {"task": "subscriptions.tasks.sweep", "schedule": timedelta(minutes=10)},
     "reckon": {"task": "posting.tasks.reckon", "schedule": 60.0, "options": {"expires": 60}},
     "sweep posts": {"task": "posting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "read mail": {"task": "posting.tasks.read_mail", "schedule": 10.0, "options": {"expires": 10}},
+    "prune mail": {"task": "posting.tasks.prune", "schedule": timedelta(hours=6)},
     "discard stale posts": {"task": "posting.tasks.discard_stale", "schedule": timedelta(hours=1)},
 }
 
@@ -230,7 +232,13 @@ ASKING_MAILS = (
 )  # Anybody can cause these by typing an address: CONFIRMATIONS_AN_HOUR counts them.
 
 # What staff find on the first page of the admin, in this order.
-STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posting.notices.frozen", "chamberlist.notices.alerts"]
+STAFF_NOTICES = [
+    "chamberlist.notices.halted",
+    "posting.notices.waiting",
+    "posting.notices.frozen",
+    "posting.notices.mail",
+    "chamberlist.notices.alerts",
+]
 
 # What `manage.py doctor` looks at, in this order.
 DOCTOR_CHECKS = [
@@ -249,6 +257,7 @@ DOCTOR_CHECKS = [
     "posting.doctor.posts",
     "posting.doctor.waiting_copies",
     "posting.doctor.copies_in_doubt",
+    "posting.doctor.inbound_mail",
     "chamberlist.doctor.alerts",
 ]
 

@@ -5,6 +5,7 @@ from celery import shared_task
 from chamberlist import bell
 from posting.delivery import dispatch
 from posting.delivery import sweep as sweeping
+from posting.inbound import attending, keeping
 from posting.moderation import moderation
 
 LANE_SECONDS = 60.0
@@ -34,3 +35,16 @@ def reckon() -> None:
 def discard_stale() -> None:
     """Discard what waited too long for a decision."""
     moderation.discard_stale()
+
+
+@shared_task
+def read_mail() -> None:
+    """Read what came by mail, then make room for other tasks."""
+    if attending.attend():
+        bell.ring("posting.tasks.read_mail")
+
+
+@shared_task
+def prune() -> None:
+    """Forget what came by mail and has been kept for long enough."""
+    keeping.prune()
