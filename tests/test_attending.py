@@ -1,6 +1,5 @@
 """What came by mail is read once, whatever a message, a worker or the database does, and nothing of it stays."""
 
-import hashlib
 import logging
 import signal
 import subprocess
@@ -27,23 +26,6 @@ from tests import builders, workers
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 State = InboundMail.State
 HOSTILE = "tests.hostile:"
-
-
-def a_mail(
-    raw: bytes = b"Subject: Buns\n\nTwo for one", *, to: str = "postmaster", domain: str = "", **changes: Any
-) -> InboundMail:
-    """A message that waits to be read."""
-    mail = InboundMail(via="lmtp", size=len(raw), digest=hashlib.sha256(raw + to.encode()).digest(), **changes)
-    mail.envelope_sender = "anne@bakery.example"
-    mail.recipient = f"{to}@{domain or 'lists.chamber.example'}"
-    mail.content = raw
-    mail.save()
-    return mail
-
-
-@pytest.fixture(autouse=True)
-def domain(settings: Any) -> None:
-    settings.LIST_DOMAIN = "lists.chamber.example"
 
 
 @pytest.fixture
@@ -88,7 +70,7 @@ def state(mail: InboundMail) -> str:
 
 def test_a_message_is_read_and_nothing_of_it_stays(route):
     routed = route(done)
-    mail = a_mail()
+    mail = builders.a_mail()
     content, who, where = bytes(mail.sealed_content or b"").hex(), mail.sealed_envelope_sender, mail.sealed_recipient
     assert content in stored(mail)
     assert attending.attend() is False
@@ -99,7 +81,7 @@ def test_a_message_is_read_and_nothing_of_it_stays(route):
 
 
 def test_what_is_for_staff_keeps_its_content():
-    mail = a_mail()
+    mail = builders.a_mail()
     attending.attend()
     assert state(mail) == State.KEPT
     assert (mail.content, mail.envelope_sender) == (b"Subject: Buns\n\nTwo for one", "anne@bakery.example")
@@ -113,14 +95,14 @@ def test_the_router_gets_what_the_sandbox_read(route):
         return done(mail)
 
     route(decide)
-    a_mail()
+    builders.a_mail()
     attending.attend()
     assert seen == [("role", "Buns")]
 
 
 def test_the_oldest_is_read_first(route):
     routed = route(done)
-    mails = [a_mail(b"Subject: %d\n\nx" % number) for number in range(3)]
+    mails = [builders.a_mail(b"Subject: %d\n\nx" % number) for number in range(3)]
     builders.later(mails[2], "next_attempt_at", timedelta(hours=1))
     attending.attend()
     assert routed == [mails[2].pk, mails[0].pk, mails[1].pk]
@@ -128,7 +110,7 @@ def test_the_oldest_is_read_first(route):
 
 def test_an_address_that_is_gone_since_is_no_reason_to_keep_it(route):
     routed = route(done)
-    mail = a_mail(to="a-list-that-was")
+    mail = builders.a_mail(to="a-list-that-was")
     attending.attend()
     assert (state(mail), mail.outcome, routed) == (State.DONE, "It came to an address that is no longer ours.", [])
     assert mail.sealed_content is None
@@ -136,7 +118,7 @@ def test_an_address_that_is_gone_since_is_no_reason_to_keep_it(route):
 
 def test_an_outcome_names_no_address(route):
     route(lambda *_: Outcome(State.DONE, "rest", "From anne@bakery.example: dropped."))
-    mail = a_mail()
+    mail = builders.a_mail()
     attending.attend()
     assert "anne" not in stored(mail)
 
@@ -145,7 +127,7 @@ def test_an_outcome_names_no_address(route):
     ("function", "words"), [("burn", "2 seconds"), ("devour", "256 MB"), ("leave", "broke down"), ("fail", "Stranger")]
 )
 def test_what_harms_its_reader_is_kept_for_staff_and_the_next_is_read(function, words, monkeypatch):
-    mails = [a_mail(b"Subject: secret words %d\n\nx" % number) for number in range(2)]
+    mails = [builders.a_mail(b"Subject: secret words %d\n\nx" % number) for number in range(2)]
     as_(function, monkeypatch)
     attending.attend()
     for mail in mails:
@@ -159,7 +141,7 @@ def test_what_harms_its_reader_is_kept_for_staff_and_the_next_is_read(function, 
 
 
 def test_what_is_no_message_is_kept_for_staff():
-    mail = a_mail(b"Subject: " + b"x" * 200_000 + b"\n\nHello")
+    mail = builders.a_mail(b"Subject: " + b"x" * 200_000 + b"\n\nHello")
     attending.attend()
     assert (state(mail), "header section" in mail.outcome) == (State.QUARANTINED, True)
 
@@ -169,10 +151,10 @@ def test_a_fault_of_the_program_undoes_what_it_began_and_stops_nothing(route, ca
         if b"bad" not in mail.content:
             return done(mail)
         AuditEntry.objects.create(actor="nobody", verb="begun", subject="x")
-        raise ValueError("Two for one, says anne@bakery.example")
+        raise ValueError(mail.content)
 
     route(decide)
-    bad, good = a_mail(b"Subject: bad\n\nTwo for one"), a_mail()
+    bad, good = builders.a_mail(b"Subject: bad\n\nTwo for one"), builders.a_mail()
     with caplog.at_level(logging.DEBUG):
         attending.attend()
     assert (state(bad), bad.outcome) == (State.QUARANTINED, "Reading it failed here (ValueError): the fault is the program's.")
@@ -181,9 +163,8 @@ def test_a_fault_of_the_program_undoes_what_it_began_and_stops_nothing(route, ca
     logged = "\n".join(logging.Formatter().format(record) for record in caplog.records)
     assert "ValueError" in logged
     assert "in decide" in logged
-    assert "raise ValueError" in logged
-    for secret in ("says anne", "bakery.example\n", "Subject: bad"):
-        assert secret not in logged.replace('raise ValueError("Two for one, says anne@bakery.example")', "")
+    for secret in ("Two for one", "Subject:"):
+        assert secret not in logged
     assert "Two for one" not in Alert.objects.get().text
 
 
@@ -201,7 +182,7 @@ def find_it_closed(*_: object) -> Outcome:
 @pytest.mark.parametrize("trouble", [lose_the_connection, find_it_closed])
 def test_a_database_that_goes_away_costs_an_attempt_and_never_the_message(route, trouble):
     routed = route(trouble)
-    mail = a_mail()
+    mail = builders.a_mail()
     for attempt in (1, 2, 3):
         assert attending.attend() is False
         assert (state(mail), mail.attempts) == (State.READING, attempt)
@@ -218,7 +199,7 @@ def test_what_can_only_be_done_later_waits_and_not_for_ever(route):
         raise TryLater(90)
 
     routed = route(decide)
-    mail = a_mail()
+    mail = builders.a_mail()
     for attempt in (1, 2, 3, 4):
         attending.attend()
         assert (state(mail), mail.attempts, len(routed)) == (State.WAITING, attempt, attempt)
@@ -233,7 +214,7 @@ def test_what_can_only_be_done_later_waits_and_not_for_ever(route):
 def test_a_worker_that_lost_its_lease_writes_nothing(route):
     """It stood still after the claim; another one took the message over."""
     routed = route(done)
-    mail = a_mail()
+    mail = builders.a_mail()
     slow = attending.claim()
     assert slow is not None
     builders.later(mail, "next_attempt_at", attending.LEASE)
@@ -245,7 +226,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(route):
 
 
 def test_an_installation_without_a_sandbox_blames_no_message(monkeypatch):
-    mail = a_mail()
+    mail = builders.a_mail()
     monkeypatch.setattr(attending, "Sandbox", lambda: Sandbox(("no.such:function",)))
     with pytest.raises(CannotStart):
         attending.attend()
@@ -260,14 +241,14 @@ def test_no_process_is_started_where_there_is_no_mail(monkeypatch):
 def test_reading_goes_on_while_sending_is_stopped(route):
     route(done)
     halt.halt(by="ann", reason="a test")
-    mail = a_mail()
+    mail = builders.a_mail()
     attending.attend()
     assert state(mail) == State.DONE
 
 
 def test_a_task_that_has_more_to_do_rings_again(route, rung, monkeypatch, django_capture_on_commit_callbacks):
     monkeypatch.setattr(attending.attend, "__defaults__", (0,))
-    a_mail()
+    builders.a_mail()
     with django_capture_on_commit_callbacks(execute=True):
         tasks.read_mail()
     assert rung == [("posting.tasks.read_mail", ())]
@@ -280,7 +261,7 @@ def test_a_task_that_has_more_to_do_rings_again(route, rung, monkeypatch, django
 
 def test_mail_does_not_take_all_workers(route):
     routed = route(done)
-    mails = [a_mail(b"Subject: %d\n\nx" % number) for number in range(3)]
+    mails = [builders.a_mail(b"Subject: %d\n\nx" % number) for number in range(3)]
     for _ in range(attending.READERS):
         assert attending.claim() is not None
     assert attending.attend() is False
@@ -319,7 +300,7 @@ attending.attend()
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", ["examining", "routing", "routed", "committing"])
 def test_a_killed_worker_costs_time_and_never_the_message(point):
-    mail = a_mail(domain=workers.environment(workers.NOBODY)["LIST_DOMAIN"])
+    mail = builders.a_mail()
     for attempt in (1, 2):
         program = [sys.executable, "-c", KILLED.format(point=point)]
         ended = subprocess.run(program, cwd=workers.REPOSITORY, env=workers.environment(workers.NOBODY), timeout=60)
@@ -327,8 +308,6 @@ def test_a_killed_worker_costs_time_and_never_the_message(point):
         assert (state(mail), mail.attempts) == (State.READING, attempt)
         assert mail.content == b"Subject: Buns\n\nTwo for one"
         builders.later(mail, "next_attempt_at", attending.LEASE)
-    mail.recipient = "postmaster@lists.chamber.example"
-    mail.save()
     attending.attend()
     assert (state(mail), mail.attempts) == (State.KEPT, 3)
 
@@ -336,7 +315,7 @@ def test_a_killed_worker_costs_time_and_never_the_message(point):
 @pytest.mark.django_db(transaction=True)
 def test_no_two_workers_take_the_same_message(monkeypatch):
     monkeypatch.setattr(attending, "READERS", 9)
-    mails = [a_mail(b"Subject: %d\n\nx" % number) for number in range(40)]
+    mails = [builders.a_mail(b"Subject: %d\n\nx" % number) for number in range(40)]
     routed: list[int] = []
     start = threading.Barrier(4)
 
@@ -364,7 +343,7 @@ def test_no_two_workers_take_the_same_message(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_a_row_that_another_has_in_hand_is_passed_over(route):
     routed = route(done)
-    first, second = a_mail(b"Subject: 1\n\nx"), a_mail(b"Subject: 2\n\nx")
+    first, second = builders.a_mail(b"Subject: 1\n\nx"), builders.a_mail(b"Subject: 2\n\nx")
     locked, finish = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -385,7 +364,7 @@ def test_a_row_that_another_has_in_hand_is_passed_over(route):
 
 def test_what_was_read_is_known_for_a_while_and_then_forgotten(route):
     route(done)
-    old, young = a_mail(b"Subject: 1\n\nx"), a_mail(b"Subject: 2\n\nx")
+    old, young = builders.a_mail(b"Subject: 1\n\nx"), builders.a_mail(b"Subject: 2\n\nx")
     attending.attend()
     builders.later(old, "received_at", keeping.KNOWN)
     builders.later(young, "received_at", keeping.KNOWN - timedelta(minutes=1))
@@ -396,7 +375,7 @@ def test_what_was_read_is_known_for_a_while_and_then_forgotten(route):
 @pytest.mark.parametrize("examined", [Examined(), Examined(problem="odd")], ids=["kept", "quarantined"])
 def test_what_nobody_dealt_with_is_forgotten_after_a_fortnight(examined, monkeypatch):
     monkeypatch.setattr(Sandbox, "call", lambda *_: examined)
-    old, young = a_mail(b"Subject: 1\n\nx"), a_mail(b"Subject: 2\n\nx")
+    old, young = builders.a_mail(b"Subject: 1\n\nx"), builders.a_mail(b"Subject: 2\n\nx")
     attending.attend()
     builders.later(old, "ended_at", keeping.KEPT)
     builders.later(young, "ended_at", keeping.KEPT - timedelta(minutes=1))
@@ -407,7 +386,7 @@ def test_what_nobody_dealt_with_is_forgotten_after_a_fortnight(examined, monkeyp
 
 
 def test_what_still_waits_is_never_forgotten():
-    mail = a_mail()
+    mail = builders.a_mail()
     builders.later(mail, "received_at", timedelta(days=99))
     tasks.prune()
     assert state(mail) == State.WAITING
