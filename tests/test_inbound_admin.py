@@ -55,7 +55,7 @@ def kept() -> InboundMail:
 
 @pytest.fixture
 def unread() -> InboundMail:
-    return in_state(builders.a_mail(b"\xff" * 100), State.QUARANTINED, "It could not be read: it is nested too deeply.")
+    return in_state(builders.a_mail(b"\xff" * 100), State.QUARANTINED, "It is nested too deeply.")
 
 
 def in_state(mail: InboundMail, to: str, words: str = "") -> InboundMail:

@@ -113,7 +113,7 @@ def test_a_reader_that_breaks_down_ends_the_message_and_not_the_door(box: Sandbo
 def test_what_was_raised_is_named_and_not_quoted(box: Sandbox):
     with pytest.raises(Failed) as failed:
         box.call("tests.hostile:fail", "anne@bakery.example")
-    assert str(failed.value) == "its reader gave up (Stranger)"
+    assert str(failed.value) == "Its reader gave up (Stranger)."
     assert failed.value.__cause__ is None
     assert answers(box)
 

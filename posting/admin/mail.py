@@ -13,8 +13,6 @@ from chamberlist.adminpages import VerbAdmin
 from posting.inbound import keeping
 from posting.models import InboundMail
 
-State = InboundMail.State
-
 
 @admin.register(InboundMail)
 class InboundMailAdmin(VerbAdmin):
@@ -45,7 +43,6 @@ class InboundMailAdmin(VerbAdmin):
             waits = mail.state in keeping.FOR_STAFF
             context |= {
                 "waits": waits,
-                "may_be_read_again": mail.state == State.QUARANTINED,
                 "kept_until": mail.ended_at + keeping.KEPT if waits and mail.ended_at else None,
             }
         return super().change_view(request, object_id, form_url, context)

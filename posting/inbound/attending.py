@@ -82,7 +82,7 @@ def _attend_to(mail: InboundMail, sandbox: Sandbox) -> None:
     try:
         _read(mail, sandbox)
     except (Exceeded, Failed) as reason:
-        _quarantine(mail, f"It could not be read: {reason}.", kind="mail not readable")
+        _quarantine(mail, str(reason), kind="mail not readable")
     except TryLater as later:
         _put_back(mail, later.seconds)
     except (OperationalError, InterfaceError, CannotStart) as error:
@@ -102,7 +102,7 @@ def _read(mail: InboundMail, sandbox: Sandbox) -> None:
     arrived = Arrived(mail.envelope_sender, destination.place, mail.content, settings.LIST_DOMAIN)
     examined: Examined = sandbox.call(EXAMINE, arrived)
     if examined.problem:
-        _quarantine(mail, f"It could not be read: {examined.problem}", kind="mail not readable")
+        _quarantine(mail, examined.problem, kind="mail not readable")
         return
     _conclude(mail, partial(routing.route, mail, destination, examined))
 

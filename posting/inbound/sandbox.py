@@ -37,18 +37,18 @@ CHUNK = 256 * 1024
 INHERITED = ("PATH", "PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TZ")  # By which Python finds itself; no secret is among them.
 PLACE = Path(__file__).parents[2]
 
-TOO_LONG = f"reading it takes more than {CPU_SECONDS:.0f} seconds of work"
-TOO_MUCH = f"reading it takes more than {MEMORY // 1024 // 1024} MB of memory"
-EXCESSES = {"MemoryError": TOO_MUCH, "RecursionError": "it is nested too deeply"}
+TOO_LONG = f"Reading it takes more than {CPU_SECONDS:.0f} seconds of work."
+TOO_MUCH = f"Reading it takes more than {MEMORY // 1024 // 1024} MB of memory."
+EXCESSES = {"MemoryError": TOO_MUCH, "RecursionError": "It is nested too deeply."}
 ENDINGS = {-signal.SIGPROF: TOO_LONG, -signal.SIGKILL: TOO_MUCH}  # The kernel, too, kills what takes too much memory.
 
 
 class Exceeded(Exception):
-    """The message took more time or memory than one may, or nests too deeply; the words say which, and nothing of it."""
+    """The message took more time or memory than one may, or nests too deeply; the sentence says which, and nothing of it."""
 
 
 class Failed(Exception):
-    """The function raised, or its process ended; the words name the class of the exception, and nothing of the message."""
+    """The function raised, or its process ended; the sentence names the class of the exception, and nothing of the message."""
 
 
 class CannotStart(Exception):
@@ -155,7 +155,7 @@ class Sandbox:
     def _why_it_ended(self) -> Exceeded | Failed:
         assert self._process is not None
         words = ENDINGS.get(self._process.returncode)
-        return Exceeded(words) if words else Failed("its reader broke down")
+        return Exceeded(words) if words else Failed("Its reader broke down.")
 
     def _send(self, content: bytes, deadline: float) -> None:
         assert self._process is not None
@@ -169,7 +169,7 @@ class Sandbox:
     def _receive(self, deadline: float) -> tuple[bytes, bytes]:
         kind, size = HEAD.unpack(self._read(HEAD.size, deadline))
         if size > LARGEST_RESULT:
-            raise Exceeded("what was read in it is too large")
+            raise Exceeded("What was read in it is too large.")
         return kind, self._read(size, deadline)
 
     def _read(self, size: int, deadline: float) -> bytes:
@@ -191,17 +191,17 @@ def _wait(pipe: int, event: int, deadline: float) -> None:
     poll.register(pipe, event)
     left = deadline - time.monotonic()
     if left <= 0 or not poll.poll(left * 1000):
-        raise Exceeded("its reader waits for too long")
+        raise Exceeded("Its reader waits for too long.")
 
 
 def _understood(content: bytes) -> object:
     try:
         return Results(io.BytesIO(content)).load()
     except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError):
-        raise Failed("its reader gave no answer of a known form") from None
+        raise Failed("Its reader gave no answer of a known form.") from None
 
 
 def _refuse(kind: bytes, name: str) -> NoReturn:
     if kind == EXCEEDED:
         raise Exceeded(EXCESSES.get(name, TOO_MUCH))
-    raise Failed(f"its reader gave up ({name})" if name.isidentifier() else "its reader gave up")
+    raise Failed(f"Its reader gave up ({name})." if name.isidentifier() else "Its reader gave up.")

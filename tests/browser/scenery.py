@@ -49,7 +49,7 @@ def letters() -> dict[str, str]:
     text = f"From: Anne Baker <anne@bakery.example>\nSubject: Your spring offers\nDate: Mon, 4 May 2026 10:00:00 +0100\n\n{WORDS}\n"
     ends = {
         "owner": (InboundMail.State.KEPT, "rest", "A letter to a list's owner."),
-        "abuse": (InboundMail.State.QUARANTINED, "", "It could not be read: reading it takes more than 2 seconds of work."),
+        "abuse": (InboundMail.State.QUARANTINED, "", "Reading it takes more than 2 seconds of work."),
     }
     paths = {}
     for place, (state, kind, words) in ends.items():
