@@ -11,6 +11,7 @@ from chamberlist import doctor
 from chamberlist.models import AuditEntry
 from posting import notices
 from posting.inbound import attending, showing
+from posting.inbound.routing import Outcome
 from posting.inbound.sandbox import Exceeded, Sandbox
 from posting.models import InboundMail
 from tests import builders
@@ -61,7 +62,7 @@ def unread() -> InboundMail:
 def in_state(mail: InboundMail, to: str, words: str = "") -> InboundMail:
     claimed = attending.claim()
     assert claimed == mail
-    attending._conclude(claimed, lambda: attending.Outcome(to, "", words))
+    attending._conclude(claimed, lambda: Outcome(to, "", words))
     mail.refresh_from_db()
     return mail
 

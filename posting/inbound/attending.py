@@ -45,15 +45,13 @@ def attend(seconds: float = 50) -> bool:
     if InboundMail.objects.filter(state=State.READING).count() >= READERS:
         return False  # They go on, and ring again.
     with Sandbox() as sandbox:
-        while _due().exists():
-            if time.monotonic() >= until:
-                return True
+        while (is_more := _due().exists()) and time.monotonic() < until:
             sandbox.start()  # Where that fails, no message is to blame, and none is claimed.
             mail = claim()
             if mail is None:
                 return False  # Others have what is left.
             _attend_to(mail, sandbox)
-    return False
+    return is_more
 
 
 def recover() -> None:
