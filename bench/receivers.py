@@ -33,7 +33,7 @@ def sink() -> Iterator[int]:
     as_user = ["-u", "nobody"] if os.geteuid() == 0 else []
     process = subprocess.Popen([program("smtp-sink"), *as_user, f"127.0.0.1:{port}", "256"])
     try:
-        _await(port)
+        await_port(port)
         yield port
     finally:
         process.kill()
@@ -102,7 +102,7 @@ def postfix() -> Iterator[int]:
     try:
         started = subprocess.run([*command, "start"], capture_output=True, text=True)
         try:
-            _await(port)
+            await_port(port)
         except TimeoutError:
             raise Missing(f"Postfix did not start: {started.stderr.strip()[-200:]}") from None
         yield port
