@@ -23,7 +23,7 @@ def modules(argument: object) -> list[str]:
 
 
 def known(argument: object) -> object:
-    return [Examined(subject="Grüße"), Attachment("a.png", "image/png", b"\x89PNG"), UUID(int=7), {"a": (1, None, b"x")}]
+    return [Examined(fingerprint="Grüße"), Attachment("a.png", "image/png", b"\x89PNG"), UUID(int=7), {"a": (1, None, b"x")}]
 
 
 def unknown(argument: object) -> object:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from django.db import InterfaceError, connection, transaction
+from posting.inbound.authentication import Answer, Question
 
 from chamberlist import halt
 from chamberlist.models import Alert, AuditEntry, SystemMail
 from posting import tasks
 from posting.inbound import attending, keeping, routing
+from posting.inbound.destinations import Destination
 from posting.inbound.examining import Examined
 from posting.inbound.routing import Outcome, TryLater
 from posting.inbound.sandbox import CannotStart, Sandbox
@@ -50,6 +52,13 @@ def as_(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every message makes its reader do this."""
     monkeypatch.setattr(attending, "EXAMINE", HOSTILE + function)
     monkeypatch.setattr(attending, "Sandbox", lambda: Sandbox((HOSTILE + function,)))
+
+
+@pytest.fixture(autouse=True)
+def plain_routes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every message is kept and no question asked, unless a test says otherwise: what routes do is tested with them."""
+    monkeypatch.setattr(routing, "question", lambda *_: None)
+    monkeypatch.setattr(routing, "route", lambda *_: Outcome(State.KEPT, "rest", "Nobody has read it yet."))
 
 
 def done(mail: InboundMail, *rest: object) -> Outcome:
@@ -88,16 +97,31 @@ def test_what_is_for_staff_keeps_its_content():
 
 
 def test_the_router_gets_what_the_sandbox_read(route):
-    seen: list[tuple[str, str]] = []
+    seen: list[tuple[str, str, Answer | None]] = []
 
-    def decide(mail: InboundMail, destination: Any, examined: Examined) -> Outcome:
-        seen.append((destination.place, examined.subject))
+    def decide(mail: InboundMail, destination: Destination, examined: Examined, answer: Answer | None) -> Outcome:
+        seen.append((destination.place, examined.facts.subject, answer))
         return done(mail)
 
     route(decide)
     builders.a_mail()
     attending.attend()
-    assert seen == [("role", "Buns")]
+    assert seen == [("role", "Buns", None)]
+
+
+def test_what_must_be_asked_of_the_authors_domain_is_asked_in_the_sandbox(route, monkeypatch):
+    answers: list[Answer | None] = []
+
+    def decide(mail: InboundMail, destination: Destination, examined: Examined, answer: Answer | None) -> Outcome:
+        answers.append(answer)
+        return done(mail)
+
+    route(decide)
+    monkeypatch.setattr(routing, "question", lambda mail, *_: Question(mail.content, "anne@bakery.example", "front.example"))
+    said = b"Authentication-Results: front.example; dmarc=pass header.from=bakery.example"
+    builders.a_mail(said + b"\nFrom: anne@bakery.example\n\nHello")
+    attending.attend()
+    assert [(answer.dmarc, answer.aligned) for answer in answers if answer] == [("pass", True)]
 
 
 def test_the_oldest_is_read_first(route):

@@ -6,15 +6,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
 import pytest
+from posting.inbound.authentication import Answer
 
 from posting.delivery.mime import Attachment
 from posting.inbound import sandbox
 from posting.inbound.examining import Arrived, Examined
 from posting.inbound.sandbox import CannotStart, Exceeded, Failed, Sandbox
+from posting.inbound.showing import Shown
 from tests.workers import REPOSITORY
 
 NAMES = ("echo", "modules", "known", "unknown", "reducing", "burn", "burn_in_c", "devour", "fill", "recurse", "leave", "die")
@@ -47,7 +52,7 @@ def test_a_message_is_examined_and_the_process_serves_the_next():
         first = own.call("posting.inbound.examining:examine", Arrived("", "list", b"Subject: Buns\n\nHello", "lists.example"))
         pid = own.pid
         second = own.call("posting.inbound.examining:examine", Arrived("", "list", b"Subject: Tea\n\nHello", "lists.example"))
-        assert (first.subject, second.subject, own.pid) == ("Buns", "Tea", pid)
+        assert (first.facts.subject, second.facts.subject, own.pid) == ("Buns", "Tea", pid)
     assert has_ended(pid or 0)
 
 
@@ -70,10 +75,27 @@ def test_only_what_is_listed_can_be_asked_for(box: Sandbox):
 
 
 def test_results_are_plain_values_and_classes_of_ours(box: Sandbox):
-    expected = [Examined(subject="Grüße"), Attachment("a.png", "image/png", b"\x89PNG"), UUID(int=7), {"a": (1, None, b"x")}]
+    expected = [Examined(fingerprint="Grüße"), Attachment("a.png", "image/png", b"\x89PNG"), UUID(int=7), {"a": (1, None, b"x")}]
     result = box.call("tests.hostile:known", None)
     assert result == expected
     assert [type(one) for one in result] == [type(one) for one in expected]
+
+
+@pytest.mark.parametrize("result", [Examined, Answer, Shown])
+def test_every_class_that_a_result_may_hold_is_known(result: type):
+    found, left = set[type](), [result]
+    while left:
+        kind = left.pop()
+        if kind not in found and (is_dataclass(kind) or hasattr(kind, "_fields") or kind is UUID or issubclass(kind, Enum)):
+            found.add(kind)
+            left += [part for hint in get_type_hints(kind).values() for part in parts(hint)]
+    assert {kind.__module__ for kind in found} <= set(sandbox.RESULTS)
+
+
+def parts(hint: Any) -> list[type]:
+    """The classes that a type is made of."""
+    inner = [part for argument in get_args(hint) for part in parts(argument)]
+    return [hint, *inner] if isinstance(hint, type) and not get_args(hint) else inner
 
 
 @pytest.mark.parametrize("name", ["unknown", "reducing"])
@@ -141,7 +163,7 @@ def test_the_largest_ordinary_message_is_read():
     raw = head + b"A" * 76 + (b"\n" + b"A" * 76) * (25 * 1024 * 1024 // 77) + b"\n--b--\n"
     with Sandbox() as own:
         examined = own.call("posting.inbound.examining:examine", Arrived("", "list", raw, "lists.example"))
-    assert examined.subject == "Pictures"
+    assert examined.facts.subject == "Pictures"
 
 
 def test_no_secret_is_in_its_environment(box: Sandbox):

@@ -20,6 +20,7 @@ from chamberlist import systemmail
 from chamberlist.clock import Now
 from chamberlist.redaction import redact
 from posting.inbound import destinations, routing
+from posting.inbound.authentication import Answer
 from posting.inbound.examining import Arrived, Examined
 from posting.inbound.routing import Outcome, TryLater
 from posting.inbound.sandbox import CannotStart, Exceeded, Failed, Sandbox
@@ -33,7 +34,7 @@ MOST_ATTEMPTS = 3  # Of reading a message that nobody came to the end of: a work
 MOST_DELAYS = 5  # Of one that asked to be read later.
 NOTHING_KEPT: dict[str, Any] = {"sealed_content": None, "sealed_envelope_sender": "", "sealed_recipient": ""}
 
-EXAMINE = "posting.inbound.examining:examine"
+EXAMINE, CHECK = "posting.inbound.examining:examine", "posting.inbound.authentication:check"
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,9 @@ def _read(mail: InboundMail, sandbox: Sandbox) -> None:
     if examined.problem:
         _quarantine(mail, examined.problem, kind="mail not readable")
         return
-    _conclude(mail, partial(routing.route, mail, destination, examined))
+    question = routing.question(mail, destination, examined)
+    answer: Answer | None = sandbox.call(CHECK, question) if question else None
+    _conclude(mail, partial(routing.route, mail, destination, examined, answer))
 
 
 @transaction.atomic

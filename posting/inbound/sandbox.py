@@ -20,10 +20,15 @@ from typing import Any, NoReturn, Self
 from posting.inbound import confinement
 from posting.inbound.confinement import ANSWER, CPU_SECONDS, EXCEEDED, HEAD, MEMORY, READY
 
-FUNCTIONS = ("posting.inbound.examining:examine", "posting.inbound.showing:show")  # What may be asked for: pure, without Django.
+FUNCTIONS = (  # What may be asked for: pure, without Django.
+    "posting.inbound.examining:examine",
+    "posting.inbound.authentication:check",
+    "posting.inbound.showing:show",
+)
 RESULTS = (  # The modules whose classes may stand in a result: each is made anew, by position, of what its fields held.
     "uuid",
     "posting.inbound.examining",
+    "posting.inbound.recognition",
     "posting.inbound.authentication",
     "posting.inbound.showing",
     "posting.feedback.dsn",
