@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from posting.inbound.destinations import Destination
 from posting.inbound.examining import Examined
 from posting.inbound.routing import Outcome, TryLater
 from posting.inbound.sandbox import CannotStart, Sandbox
-from posting.models import Conversation, InboundMail, PassedMail
+from posting.models import InboundMail
 from tests import builders, workers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
@@ -414,12 +413,3 @@ def test_what_still_waits_is_never_forgotten():
     builders.later(mail, "received_at", timedelta(days=99))
     tasks.prune()
     assert state(mail) == State.WAITING
-
-
-def test_what_was_passed_on_is_forgotten_once_it_has_left():
-    post = builders.a_post_to("anne@bakery.example")
-    talk = Conversation.objects.create(delivery=post.deliveries.get())
-    old, young = (PassedMail.objects.create(conversation=talk, to="sender", key=uuid.uuid4()) for _ in range(2))
-    builders.later(old, "created_at", keeping.PASSED)
-    tasks.prune()
-    assert list(PassedMail.objects.all()) == [young]

@@ -10,14 +10,13 @@ from posting.inbound import showing
 from posting.inbound.attending import NOTHING_KEPT
 from posting.inbound.sandbox import CannotStart, Exceeded, Failed, Sandbox
 from posting.inbound.showing import Shown
-from posting.models import InboundMail, PassedMail
+from posting.models import InboundMail
 
 State = InboundMail.State
 
 FOR_STAFF = (State.KEPT, State.QUARANTINED)
 KNOWN = timedelta(days=35)  # For so long a message that comes once more is known by its digest.
 KEPT = timedelta(days=14)  # For so long staff may read what is kept for them.
-PASSED = timedelta(days=2)  # Twice the time that a mail of ours has to leave.
 GONE = "There is nothing left to read: somebody has dealt with it meanwhile."
 
 
@@ -63,4 +62,3 @@ def prune() -> None:
     words = f"Nobody dealt with it in {KEPT.days} days."
     InboundMail.advance_many(unread, State.DONE, outcome=words, ended_at=Now(), **NOTHING_KEPT)
     InboundMail.objects.filter(state=State.DONE, received_at__lt=Now() - KNOWN).delete()
-    PassedMail.objects.filter(created_at__lt=Now() - PASSED).delete()
