@@ -197,6 +197,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep posts": {"task": "posting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "weigh refusals": {"task": "posting.tasks.weigh_refusals", "schedule": 60.0, "options": {"expires": 60}},
     "forget what was passed on": {"task": "posting.tasks.forget_passed_mail", "schedule": 60.0, "options": {"expires": 60}},
+    "read mail": {"task": "posting.tasks.read_mail", "schedule": 10.0, "options": {"expires": 10}},
+    "prune mail": {"task": "posting.tasks.prune", "schedule": timedelta(hours=6)},
     "discard stale posts": {"task": "posting.tasks.discard_stale", "schedule": timedelta(hours=1)},
 }
 
@@ -239,7 +241,13 @@ ASKING_MAILS = (
 AUTOMATIC_MAILS = ("leave_link", "mail_refused", "mail_wrong_password")  # A mail to us can cause these: one per address a day.
 
 # What staff find on the first page of the admin, in this order.
-STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posting.notices.frozen", "chamberlist.notices.alerts"]
+STAFF_NOTICES = [
+    "chamberlist.notices.halted",
+    "posting.notices.waiting",
+    "posting.notices.frozen",
+    "posting.notices.mail",
+    "chamberlist.notices.alerts",
+]
 
 # What `manage.py doctor` looks at, in this order.
 DOCTOR_CHECKS = [
@@ -258,6 +266,7 @@ DOCTOR_CHECKS = [
     "posting.doctor.posts",
     "posting.doctor.waiting_copies",
     "posting.doctor.copies_in_doubt",
+    "posting.doctor.inbound_mail",
     "chamberlist.doctor.alerts",
 ]
 

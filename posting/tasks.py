@@ -6,6 +6,7 @@ from chamberlist import bell
 from posting.delivery import dispatch
 from posting.delivery import sweep as sweeping
 from posting.feedback import effects, replies
+from posting.inbound import attending, keeping
 from posting.moderation import moderation
 
 LANE_SECONDS = 60.0
@@ -47,3 +48,16 @@ def weigh_refusals() -> None:
 def forget_passed_mail() -> None:
     """Delete the answers that have been passed on."""
     replies.forget()
+
+
+@shared_task
+def read_mail() -> None:
+    """Read what came by mail, then make room for other tasks."""
+    if attending.attend():
+        bell.ring("posting.tasks.read_mail")
+
+
+@shared_task
+def prune() -> None:
+    """Forget what came by mail and has been kept for long enough."""
+    keeping.prune()

@@ -46,6 +46,14 @@ class Read:
         return self.answer is not None and self.answer.dkim == "pass" and self.answer.aligned and self.answer.dmarc != "fail"
 
 
+class TryLater(Exception):
+    """It cannot be done now, and may be in so many ``seconds``: nothing is written, and the message waits."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"again in {seconds:.0f} seconds")
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a message: the state that its row ends in, what it was taken for, and a sentence without addresses."""
