@@ -28,7 +28,8 @@ def test_an_unknown_charset_is_no_reason_to_give_up():
 
 
 def test_a_forwarded_message_is_one_part():
-    raw = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee below\n--b\nContent-Type: message/rfc822\n\nSubject: old\n\ntext\n--b--\n"
+    raw = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee below\n"
+    raw += b"--b\nContent-Type: message/rfc822\n\nSubject: old\n\ntext\n--b--\n"
     kinds = [part.get_content_type() for part in parsing.leaves(parsing.parse(raw))]
     assert kinds == ["text/plain", "message/rfc822"]
     assert b"Subject: old" in parsing.content(parsing.leaves(parsing.parse(raw))[1])
