@@ -16,7 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from chamberlist import dkim, keys, log, providers, relay
+from chamberlist import dkim, keys, log, providers, relay, resolvers
 
 django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
 
@@ -205,6 +205,13 @@ CELERY_BEAT_SCHEDULE = {
 # Mail
 RELAY = checked(lambda: relay.parse(env.str("SMTP_URL")))
 DKIM = checked(lambda: dkim.parse(env.str("DKIM_SELECTOR", default=""), env.str("DKIM_KEY", default="")))
+# Who judges the senders of incoming mail: the mail server in front, known by its id (RFC 8601), or we, by asking the DNS.
+AUTHSERV_ID = env.str("AUTHSERV_ID", default="")
+if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,252})?", AUTHSERV_ID):
+    raise ImproperlyConfigured(
+        "AUTHSERV_ID is the name that your mail server writes its results under, such as mx.chamber.example."
+    )
+DNS_RESOLVERS = checked(lambda: resolvers.parse(env.str("DNS_RESOLVERS", default="")))
 EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
 EMAIL_BACKEND = EMAIL_PROVIDER or "chamberlist.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = RELAY.host, RELAY.port
