@@ -245,7 +245,7 @@ ASKING_MAILS = (
     "already",
     "resume",
 )  # Anybody can cause these by typing an address: CONFIRMATIONS_AN_HOUR counts them.
-AUTOMATIC_MAILS = ("leave_link", "mail_refused", "mail_wrong_password")  # A mail to us can cause these: one per address a day.
+AUTOMATIC_MAILS = ("leave_link", "mail_wrong_password")  # A mail to us can cause these: one per address a day.
 
 # What staff find on the first page of the admin, in this order.
 STAFF_NOTICES = [

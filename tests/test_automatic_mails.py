@@ -77,7 +77,7 @@ def test_who_has_withdrawn_gets_no_receipt(smtp: SmtpServer, sender: Sender, run
 
 def test_a_refusal_says_why_and_where_the_form_is(smtp: SmtpServer, sender: Sender, rung, settings):
     mail = an_inbound_mail(sender)
-    assert autoreply.reply("mail_refused", mail.pk, recipient_hash=JOE.hash)
+    assert autoreply.receipt("mail_refused", mail.pk, recipient_hash=JOE.hash)
     text = sent(smtp).text
     assert "The text is over the size limit." in text and f"{settings.SITE_URL}/senders/write/" in text
 
@@ -91,7 +91,7 @@ def test_a_wrong_password_is_told_to_the_contact_address(smtp: SmtpServer, sende
 
 def test_no_address_of_a_stranger_stands_in_a_refusal(smtp: SmtpServer, sender: Sender, rung):
     mail = an_inbound_mail(sender, "It names anne@bakery.example.")
-    autoreply.reply("mail_refused", mail.pk, recipient_hash=JOE.hash)
+    autoreply.receipt("mail_refused", mail.pk, recipient_hash=JOE.hash)
     assert b"bakery" not in sent(smtp).content
 
 
@@ -106,16 +106,15 @@ def test_nobody_but_an_approved_sender_is_told_anything(smtp: SmtpServer, sender
 
 
 def test_one_a_day_for_each_address_whichever_it_is(sender: Sender, settings, rung):
-    mail = an_inbound_mail(sender)
     for _ in range(3):
         for purpose in settings.AUTOMATIC_MAILS:
-            autoreply.reply(purpose, mail.pk, recipient_hash=JOE.hash)
+            autoreply.reply(purpose, sender.pk, recipient_hash=JOE.hash)
     first = SystemMail.objects.get()
     assert autoreply.reply("leave_link", 1, recipient_hash=addresses.parse("anne@bakery.example").hash)
     builders.later(first, "created_at", timedelta(hours=23))
-    assert not autoreply.reply("mail_refused", mail.pk, recipient_hash=JOE.hash)
+    assert not autoreply.reply("mail_wrong_password", sender.pk, recipient_hash=JOE.hash)
     builders.later(first, "created_at", timedelta(hours=2))
-    assert autoreply.reply("mail_refused", mail.pk, recipient_hash=JOE.hash)
+    assert autoreply.reply("mail_wrong_password", sender.pk, recipient_hash=JOE.hash)
 
 
 def test_two_at_once_are_one(sender: Sender, rung):
@@ -141,7 +140,7 @@ def test_what_is_no_automatic_reply_cannot_be_queued_as_one(rung):
 
 
 def test_each_automatic_mail_is_rendered_as_one(settings):
-    for purpose in (*settings.AUTOMATIC_MAILS, "mail_receipt"):
+    for purpose in (*settings.AUTOMATIC_MAILS, "mail_refused", "mail_receipt"):
         assert import_string(settings.SYSTEM_MAILS[purpose])(2**40) is None
 
 

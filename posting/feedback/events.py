@@ -106,15 +106,19 @@ def record(delivery_id: int, report: Report) -> bool:
     return is_new
 
 
+def handle_in(message_id: str) -> UUID | None:
+    """Which copy a Message-ID of ours names."""
+    found = OURS.fullmatch(message_id.strip().lower())
+    return UUID(found[1]) if found and found[2] == settings.LIST_DOMAIN else None
+
+
 def _find(metadata: dict[str, Any], message_id: str) -> int | None:
     """The copy by what we told the provider, by our own Message-ID, or by what the provider called it."""
     deliveries = Delivery.objects.values_list("pk", flat=True)
-    handle = metadata.get("delivery")
-    ours = OURS.fullmatch(message_id)
-    if handle is None and ours and ours[2] == settings.LIST_DOMAIN:
-        handle = ours[1]
-    if handle is not None:
-        return deliveries.filter(handle=UUID(handle)).first() if _is_handle(handle) else None
+    told = metadata.get("delivery")
+    handle = handle_in(message_id) if told is None else UUID(told) if _is_handle(told) else None
+    if told is not None or handle is not None:
+        return deliveries.filter(handle=handle).first() if handle else None
     if metadata or not message_id:
         return None  # A mail of ours that is no copy.
     receipts = DeliveryEvent.objects.filter(kind=Kind.SENT, key=receipt_key(message_id))

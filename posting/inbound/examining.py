@@ -62,7 +62,8 @@ def examine(arrived: Arrived) -> Examined:
         return Examined(problem=str(error))
     message_id = parsing.header(message, "Message-ID")
     text = _text(message)
-    bounce = dsn.read(message, domain=arrived.domain)
+    read_bounce = dsn.read_known if arrived.place == "bounce" else dsn.read
+    bounce = read_bounce(message, domain=arrived.domain)
     complaint = arf.read(message, domain=arrived.domain)
     letter = reading.read(message, arrived.raw) if arrived.place == "list" else None
     facts = Facts(

@@ -1,30 +1,41 @@
 """Routing: what is done with a message once it is read. One transaction; the caller writes down the outcome in the same one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 
 from chamberlist import systemmail, throttle
 from posting.delivery import closing
-from posting.feedback import replies, returns
+from posting.feedback import events, replies, returns
 from posting.inbound import destinations, recognition
 from posting.inbound.authentication import Answer, Question
 from posting.inbound.destinations import Destination
 from posting.inbound.examining import Examined
-from posting.models import Delivery, InboundMail, Post, Sender
+from posting.models import Conversation, Delivery, DeliveryEvent, InboundMail, Post, Sender
 from posting.submission import bymail
 from posting.submission.bymail import Trust
 from subscriptions import addresses, leaving, lifecycle
 from subscriptions.addresses import BadAddress
 from subscriptions.models import MailingList
 
-State = InboundMail.State
+State, Proof = InboundMail.State, DeliveryEvent.Proof
 
 COPIES_BACK, IN = 20, timedelta(minutes=10)  # More of one post's copies that come back stop that post.
+TRIES, TRY_AGAIN = 3, 300  # How often, and after how many seconds, a post's author is looked up again; then staff decide.
+MOST_COPIES = 3  # That one report may be about.
 MOST_KEPT = 500  # Messages that wait for staff; nobody would read more.
 DROPPED = "It was dropped, and nobody was told."
+
+
+class TryLater(Exception):
+    """What it takes to decide cannot be asked at the moment: read it again in ``seconds``."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -42,8 +53,8 @@ class Read:
 
     @property
     def is_proven(self) -> bool:
-        """A signature of the author's own domain holds."""
-        return self.answer is not None and self.answer.dkim == "pass" and self.answer.aligned and self.answer.dmarc != "fail"
+        """The author's own domain confirms that it sent the message."""
+        return self.answer is not None and self.answer.aligned
 
 
 class TryLater(Exception):
@@ -79,10 +90,13 @@ def question(mail: InboundMail, destination: Destination, examined: Examined) ->
     kind, _ = recognise(examined)
     author = examined.facts.author
     letter = examined.letter
-    may_matter = (kind == "post" and letter is not None and letter.password and bymail.sender_of(author) is not None) or (
-        kind == "leave" and destination.handle is None and _subscribed(destination, author)
-    )
-    return Question(mail.content, author, settings.AUTHSERV_ID) if may_matter else None
+    if kind == "post":
+        matters = bool(letter and letter.password) and bymail.sender_of(author) is not None
+    elif kind == "leave":
+        matters = destination.handle is None and _is_subscribed(destination, author)
+    else:
+        matters = destination.place == "talk" and bymail.sender_of(author) is not None
+    return Question(mail.content, author, settings.AUTHSERV_ID) if matters else None
 
 
 def route(mail: InboundMail, destination: Destination, examined: Examined, answer: Answer | None) -> Outcome:
@@ -111,10 +125,10 @@ def _own_copy(read: Read) -> Outcome:
 
 def _post_of(read: Read) -> Post | None:
     """Whose copy it is, by its Message-ID, by the address that it came to, or by its words."""
-    handles = [read.destination.handle] if read.destination.place in ("bounce", "reply") else []
-    if handle := returns.handle_in(read.examined.facts.message_id):
-        handles.append(handle)
-    copy = Delivery.objects.select_related("post").filter(handle__in=handles).first() if handles else None
+    handle = events.handle_in(read.examined.facts.message_id)
+    if handle is None and read.destination.place in ("bounce", "reply"):
+        handle = read.destination.handle
+    copy = Delivery.objects.select_related("post").filter(handle=handle).first() if handle else None
     if copy is not None:
         return copy.post
     print_ = read.examined.fingerprint
@@ -122,21 +136,39 @@ def _post_of(read: Read) -> Post | None:
 
 
 def _bounce(read: Read) -> Outcome:
+    """What its own address shows is proven; what it returns shows a copy's random number, which only its recipient has."""
     bounce = read.examined.bounce
+    failures = bounce.failures if bounce else ()
     if read.destination.place == "bounce":
-        words = returns.settle([read.destination.handle], bounce, proof="address", key=read.examined.key)
-    elif bounce is not None and bounce.handles:
-        words = returns.settle(bounce.handles, bounce, proof="message-id", key=read.examined.key)
-    else:
-        words = "It names no copy of ours, so it changes nothing."
-    return Outcome(State.DONE, "", words)
+        assert read.destination.handle is not None
+        return Outcome(State.DONE, "", returns.settle(read.destination.handle, failures, proof=Proof.ADDRESS))
+    copies = _copies(*(bounce.handles, bounce.tokens) if bounce else ((), ()))
+    words = [returns.settle(copy, failures, proof=Proof.MESSAGE_ID) for copy in copies]
+    return Outcome(State.DONE, "", " ".join(words) or "It shows no copy of ours, so it changes nothing.")
 
 
 def _complaint(read: Read) -> Outcome:
-    complaint = read.examined.complaint
+    complaint, destination = read.examined.complaint, read.destination
     assert complaint is not None
-    words = returns.complain(complaint, copy=read.destination.handle if read.destination.place == "bounce" else None)
-    return Outcome(State.DONE, "", words)
+    copies = _copies(complaint.handles, complaint.tokens)
+    if destination.place == "bounce" and destination.handle is not None:
+        copies = [destination.handle]
+    words = [returns.complaint(copy, proof=Proof.MESSAGE_ID) for copy in copies]
+    if not words:
+        left = [handle for handle in _handles("leave", complaint.tokens) if lifecycle.complain(handle, how="complaint")]
+        words = [f"{len(left)} subscription(s) ended for good."] if left else ["It shows no copy of ours, so it changes nothing."]
+    return Outcome(State.DONE, "", " ".join(words))
+
+
+def _copies(ids: Sequence[str], shown: Sequence[str]) -> list[UUID]:
+    """The copies that a report shows, by our Message-IDs and by tokens with a good MAC; one report is about a few at most."""
+    found = [*(UUID(each) for each in ids), *_handles("bounce", shown), *_handles("reply", shown)]
+    return list(dict.fromkeys(found))[:MOST_COPIES]
+
+
+def _handles(place: str, shown: Sequence[str]) -> list[UUID]:
+    found = [destinations.find(f"{local}@{settings.LIST_DOMAIN}") for local in shown]
+    return [each.handle for each in found if each is not None and each.place == place and each.handle is not None]
 
 
 def _automatic(read: Read) -> Outcome:
@@ -169,11 +201,18 @@ def _leave(read: Read) -> Outcome:
 def _post(read: Read) -> Outcome:
     letter = read.examined.letter
     assert letter is not None
+    if _is_unanswered(read) and read.mail.attempts < TRIES:
+        raise TryLater(TRY_AGAIN)
     mailing_list = MailingList.objects.get(slug=read.destination.slug)
     taken = bymail.take(mailing_list, read.author, letter, _trust(read))
-    if taken.is_refused and taken.sender is not None and bymail.may_refuse(taken.sender):
-        systemmail.queue("mail_refused", read.mail.pk, recipient_hash=bytes(taken.sender.address_hash))
+    if taken.is_refused and taken.sender is not None:
+        bymail.tell_why(taken.sender, read.mail.pk)
     return Outcome(State.DONE, "", taken.words, taken.sender, taken.post, is_told=taken.is_refused)
+
+
+def _is_unanswered(read: Read) -> bool:
+    """The DNS gave no answer; what the front did not say, it will not say later either."""
+    return read.answer is not None and read.answer.dmarc == "error" and not settings.AUTHSERV_ID
 
 
 def _trust(read: Read) -> Trust:
@@ -190,11 +229,23 @@ def _trust(read: Read) -> Trust:
 
 
 def _reply(read: Read) -> Outcome:
+    """Between a member and a business. Under the business's name only what its own contact address sends is passed on."""
     words, handle = read.examined.words, read.destination.handle
-    assert words is not None and handle is not None
-    pass_on = replies.pass_to_sender if read.destination.place == "reply" else replies.pass_to_member
+    assert words is not None
+    assert handle is not None
+    is_answered = read.destination.place == "talk"
+    if is_answered and not _is_of_the_business(read, handle):
+        return Outcome(State.DONE, "", "It does not come from the business's contact address, so it was not passed on.")
+    pass_on = replies.pass_to_member if is_answered else replies.pass_to_sender
     said = pass_on(handle, key=read.examined.key, text=words.text, files=words.files, left_out=words.left_out)
     return Outcome(State.DONE, "", said)
+
+
+def _is_of_the_business(read: Read, conversation: UUID) -> bool:
+    sender = bymail.sender_of(read.author)
+    if sender is None or (read.answer is not None and read.answer.dmarc == "fail"):
+        return False
+    return Conversation.objects.filter(handle=conversation, delivery__post__sender=sender).exists()
 
 
 def _for_staff(read: Read) -> Outcome:
@@ -220,7 +271,7 @@ ROUTES: dict[str, Callable[[Read], Outcome]] = {
 }
 
 
-def _subscribed(destination: Destination, author: str) -> bool:
+def _is_subscribed(destination: Destination, author: str) -> bool:
     try:
         address = addresses.parse(author)
     except BadAddress:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
-from chamberlist import systemmail, throttle
+from chamberlist import autoreply, throttle
 from posting.models import Post, Sender
 from posting.submission import submission
 from posting.submission.reading import Letter
@@ -21,7 +21,7 @@ from subscriptions.models import MailingList
 
 DAY = timedelta(days=1)
 WRONG_A_DAY = 10  # Passwords that are tried for one sender; the form has counters of its own.
-REFUSALS_A_DAY = 5  # Mails to one sender about posts that could not be taken.
+REFUSALS_A_DAY = 3  # Mails to one proven sender about posts that could not be taken.
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _submit(sender: Sender, mailing_list: MailingList, letter: Letter, trust: Tr
     problem = submission.submit(post, content_hash=post.content_hash, because=_reasons(post, letter, trust))
     if problem:
         return Taken(f"{problem} The text is kept as a draft among your posts.", sender, post, is_refused=True)
-    systemmail.queue("mail_receipt", post.pk, recipient_hash=bytes(sender.address_hash))
+    autoreply.receipt("mail_receipt", post.pk, recipient_hash=bytes(sender.address_hash))
     return Taken("It became a post.", sender, post)
 
 
@@ -103,14 +103,14 @@ def _reasons(post: Post, letter: Letter, trust: Trust) -> list[str]:
 
 def _not_authorised(sender: Sender, words: str) -> Taken:
     """Nothing was sent; the true sender hears of it, once a day."""
-    if throttle.hit("not authorised by mail", str(sender.pk), limit=1, per=DAY):
-        systemmail.queue("mail_wrong_password", sender.pk, recipient_hash=bytes(sender.address_hash))
+    autoreply.reply("mail_wrong_password", sender.pk, recipient_hash=bytes(sender.address_hash))
     return Taken(words, sender)
 
 
-def may_refuse(sender: Sender) -> bool:
-    """Whether one more mail about a post that could not be taken may go to this sender today."""
-    return throttle.hit("refused by mail", str(sender.pk), limit=REFUSALS_A_DAY, per=DAY)
+def tell_why(sender: Sender, mail_id: int) -> None:
+    """Mail a proven sender why that inbound mail did not become a post; some times a day."""
+    if throttle.hit("refused by mail", str(sender.pk), limit=REFUSALS_A_DAY, per=DAY):
+        autoreply.receipt("mail_refused", mail_id, recipient_hash=bytes(sender.address_hash))
 
 
 def _normalised(text: str) -> str:
