@@ -169,6 +169,14 @@ def test_what_is_no_message_is_kept_for_staff():
     assert (state(mail), "header section" in mail.outcome) == (State.QUARANTINED, True)
 
 
+def test_nobody_fills_the_disk_with_what_cannot_be_read(monkeypatch):
+    monkeypatch.setattr(attending, "MOST_QUARANTINED", 1)
+    mails = [builders.a_mail(b"Subject: %d" % number + b"x" * 200_000) for number in range(2)]
+    attending.attend()
+    assert [state(mail) for mail in mails] == [State.QUARANTINED, State.DONE]
+    assert "It was dropped: 1 that could not be read wait for staff already." in mails[1].outcome
+
+
 def test_a_fault_of_the_program_undoes_what_it_began_and_stops_nothing(route, caplog):
     def decide(mail: InboundMail, *rest: object) -> Outcome:
         if b"bad" not in mail.content:
