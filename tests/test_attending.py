@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from django.db import InterfaceError, connection, transaction
-from posting.inbound.authentication import Answer, Question
 
 from chamberlist import halt
 from chamberlist.models import Alert, AuditEntry, SystemMail
 from posting import tasks
 from posting.inbound import attending, keeping, routing
+from posting.inbound.authentication import Answer, Question
 from posting.inbound.destinations import Destination
 from posting.inbound.examining import Examined
 from posting.inbound.routing import Outcome, TryLater
