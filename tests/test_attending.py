@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from django.db import InterfaceError, connection, transaction
-from posting.inbound.authentication import Answer, Question
 
 from chamberlist import halt
 from chamberlist.models import Alert, AuditEntry, SystemMail
 from posting import tasks
 from posting.inbound import attending, keeping, routing
+from posting.inbound.authentication import Answer, Question
 from posting.inbound.destinations import Destination
 from posting.inbound.examining import Examined
 from posting.inbound.routing import Outcome, TryLater
@@ -167,6 +167,14 @@ def test_what_is_no_message_is_kept_for_staff():
     mail = builders.a_mail(b"Subject: " + b"x" * 200_000 + b"\n\nHello")
     attending.attend()
     assert (state(mail), "header section" in mail.outcome) == (State.QUARANTINED, True)
+
+
+def test_nobody_fills_the_disk_with_what_cannot_be_read(monkeypatch):
+    monkeypatch.setattr(attending, "MOST_QUARANTINED", 1)
+    mails = [builders.a_mail(b"Subject: %d" % number + b"x" * 200_000) for number in range(2)]
+    attending.attend()
+    assert [state(mail) for mail in mails] == [State.QUARANTINED, State.DONE]
+    assert "It was dropped: 1 that could not be read wait for staff already." in mails[1].outcome
 
 
 def test_a_fault_of_the_program_undoes_what_it_began_and_stops_nothing(route, caplog):

@@ -13,10 +13,10 @@ from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
 import pytest
-from posting.inbound.authentication import Answer
 
 from posting.delivery.mime import Attachment
 from posting.inbound import sandbox
+from posting.inbound.authentication import Answer
 from posting.inbound.examining import Arrived, Examined
 from posting.inbound.sandbox import CannotStart, Exceeded, Failed, Sandbox
 from posting.inbound.showing import Shown

@@ -31,6 +31,7 @@ State = InboundMail.State
 READERS = 2  # At a time: mail must not take all workers from the lanes.
 LEASE = timedelta(minutes=2)
 MOST_ATTEMPTS = 3  # Of reading a message that nobody came to the end of: a worker was killed, or the database went away.
+MOST_QUARANTINED = 500
 MOST_DELAYS = 5  # Of one that asked to be read later.
 NOTHING_KEPT: dict[str, Any] = {"sealed_content": None, "sealed_envelope_sender": "", "sealed_recipient": ""}
 
@@ -81,7 +82,7 @@ def _attend_to(mail: InboundMail, sandbox: Sandbox) -> None:
     try:
         _read(mail, sandbox)
     except (Exceeded, Failed) as reason:
-        _quarantine(mail, str(reason), kind="mail not readable")
+        _refuse(mail, str(reason))
     except TryLater as later:
         _put_back(mail, later.seconds)
     except (OperationalError, InterfaceError, CannotStart) as error:
@@ -101,7 +102,7 @@ def _read(mail: InboundMail, sandbox: Sandbox) -> None:
     arrived = Arrived(mail.envelope_sender, destination.place, mail.content, settings.LIST_DOMAIN)
     examined: Examined = sandbox.call(EXAMINE, arrived)
     if examined.problem:
-        _quarantine(mail, examined.problem, kind="mail not readable")
+        _refuse(mail, examined.problem)
         return
     question = routing.question(mail, destination, examined)
     answer: Answer | None = sandbox.call(CHECK, question) if question else None
@@ -132,6 +133,15 @@ def _is_ours(mail: InboundMail) -> bool:
     """Whether it is still in our hands; if so, nobody takes it before this transaction ends."""
     held = InboundMail.objects.select_for_update().filter(pk=mail.pk, state=State.READING, attempts=mail.attempts)
     return held.values_list("pk").first() is not None
+
+
+def _refuse(mail: InboundMail, words: str) -> None:
+    """Keep for staff what is no message that can be read; beyond what anybody would look through, it is somebody's attack."""
+    if InboundMail.objects.filter(state=State.QUARANTINED).count() < MOST_QUARANTINED:
+        _quarantine(mail, words, kind="mail not readable")
+    else:
+        words = f"{words} It was dropped: {MOST_QUARANTINED} that could not be read wait for staff already."
+        _conclude(mail, partial(Outcome, State.DONE, "", words))
 
 
 @transaction.atomic
