@@ -202,6 +202,8 @@ CELERY_BEAT_SCHEDULE = {
 RELAY = checked(lambda: relay.parse(env.str("SMTP_URL")))
 DKIM = checked(lambda: dkim.parse(env.str("DKIM_SELECTOR", default=""), env.str("DKIM_KEY", default="")))
 EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
+if EMAIL_PROVIDER:  # It hands over the mail that it took for us in one request, files and all.
+    DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 EMAIL_BACKEND = EMAIL_PROVIDER or "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = RELAY.host, RELAY.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = RELAY.username, RELAY.password

@@ -16,7 +16,7 @@ from posting.inbound import envelope, receiving
 IDLE_SECONDS = 300.0  # Until the next command (RFC 5321 section 4.5.3.2.7).
 MESSAGE_SECONDS = 600.0  # For a message as a whole, its reply included.
 MOST_COMMANDS = 1_000  # Of one kind in one session.
-WITHOUT_STATUS = re.compile(r"([45])\d\d (?!\d\.\d)|(2)(?!20)\d\d (?!\d\.\d)")
+WITHOUT_STATUS = re.compile(r"(?!220)([245])\d\d (?!\d\.\d)")  # A greeting has none.
 AGAIN = "451 4.3.0 Please try again later; nothing was taken"
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,6 @@ class SmtpSession(SMTP):
     PROTOCOL = "ESMTP"
     WORDS = frozenset({"EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN"})
 
-    # A path of 254 octets of UTF-8 and its parameters (RFC 5321 section 4.5.3.1.4, RFC 6531 section 3.4).
-    command_size_limit = 1024
     line_length_limit = 64 * 1024  # How much is read at once; lines may be longer.
 
     def __init__(self, house: House) -> None:
@@ -101,10 +99,11 @@ class SmtpSession(SMTP):
     async def push(self, status: str | bytes) -> None:
         """Give every reply an enhanced status code (RFC 2034): some of the library's have none."""
         text = status.decode() if isinstance(status, bytes) else status
-        await super().push(WITHOUT_STATUS.sub(lambda found: f"{found[0]}{found[1] or found[2]}.0.0 ", text, count=1))
+        found = WITHOUT_STATUS.match(text)
+        await super().push(f"{found[0]}{found[1]}.0.0 {text[4:]}" if found else text)
 
     async def handle_exception(self, error: Exception) -> str:
-        """Nothing was taken; the client keeps it. Only the kind and place of the error are logged: its words may quote the message."""
+        """Nothing was taken; the client keeps it. Only the kind and place of the error are logged: its words may quote the mail."""
         place = "".join(traceback.format_tb(error.__traceback__, limit=-2))
         log.error("A mail, or a question about an address, was put off: %s.\n%s", type(error).__name__, place)
         return self._for_the_message(AGAIN) if self.receiving else AGAIN

@@ -8,10 +8,12 @@ from typing import Any
 from anymail.inbound import AnymailInboundMessage
 from anymail.signals import AnymailInboundEvent
 
+from chamberlist import parsing
 from posting.inbound import destinations, envelope, receiving
 
-# Where a provider does not say to whom it was brought: what the message itself says.
+# Where a provider does not say to whom it was brought, or who sent it: what the message itself says.
 NAMING = ("Delivered-To", "X-Original-To", "To", "Cc", "Bcc")
+SENDING = ("Return-Path", "From")
 
 log = logging.getLogger(__name__)
 
@@ -21,25 +23,35 @@ def receive(sender: object, event: AnymailInboundEvent, esp_name: str, **_: Any)
 
     Where the database cannot be asked this raises, and the provider tries again.
     """
-    if event.message is None:
-        return
-    recipients = [address for address in _named(event.message) if destinations.find(address) is not None]
+    message = event.message
+    recipients = [address for address in _recipients(message) if destinations.find(address) is not None] if message else []
     if not recipients:
         return
-    raw = _octets(event.message)
-    if refused := receiving.refusal(raw) if raw else "550 5.6.0 It has a form that no mail program writes":
-        log.warning("A mail that came through %s was not taken: %s", esp_name, refused)
+    raw = _octets(message)
+    refused = receiving.refusal(raw) if raw else "It has a form that no mail program writes"
+    if refused:
+        log.warning("A mail that came through %s was not taken: %s.", esp_name, refused)
         return
-    envelope_sender = envelope.sender(event.message.envelope_sender or "") or ""
-    receiving.take(envelope_sender, recipients[: receiving.MOST_RECIPIENTS], raw, via="webhook")
+    receiving.take(_sender(message), recipients[: receiving.MOST_RECIPIENTS], raw, via="webhook")
 
 
-def _named(message: AnymailInboundMessage) -> list[str]:
+def _recipients(message: AnymailInboundMessage) -> list[str]:
     """To whom it was brought, each address once."""
-    said = [message.envelope_recipient or ""]
-    if not message.envelope_recipient:
-        said = [str(value) for name in NAMING for value in message.get_all(name, [])]
-    return list(dict.fromkeys(destinations.complete(address) for _, address in getaddresses(said) if address))
+    said = message.envelope_recipient
+    found = getaddresses([said]) if said else _addresses(message, *NAMING)
+    return list(dict.fromkeys(destinations.complete(address) for _, address in found if address))
+
+
+def _sender(message: AnymailInboundMessage) -> str:
+    """The envelope sender; "" stands for the null sender, so that it is no word for one that the provider does not tell."""
+    told = message.envelope_sender
+    if told is None:
+        told = next((address for _, address in _addresses(message, *SENDING)), "")
+    return envelope.sender(told) or ""
+
+
+def _addresses(message: AnymailInboundMessage, *names: str) -> list[tuple[str, str]]:
+    return getaddresses([value for name in names for value in parsing.headers(message, name)])
 
 
 def _octets(message: AnymailInboundMessage) -> bytes:

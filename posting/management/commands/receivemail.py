@@ -14,10 +14,6 @@ from posting.inbound.listening import CannotListen
 from posting.inbound.server import Door
 
 
-class NotTaken(CommandError):
-    """The sentence for the mail server, which looks at the exit code (sysexits.h) to know what to do."""
-
-
 class Command(BaseCommand):
     help = "Take mail: over LMTP from a mail server in front, over SMTP, or one message from standard input."
     requires_system_checks = ()
@@ -52,20 +48,20 @@ async def _open(place: listening.Place, via: str) -> None:
 
 
 def _take_one(sender: str | None, given: list[str] | None) -> None:
-    """As a mail server's pipe: what is not taken for now is offered again by it."""
+    """As a mail server's pipe; it knows by the exit code (sysexits.h) whether to try again."""
     recipients = given or [os.environ[name] for name in ("RECIPIENT", "ORIGINAL_RECIPIENT") if os.environ.get(name)]
     envelope_sender = envelope.sender(os.environ.get("SENDER", "") if sender is None else sender)
     raw = receiving.with_crlf(sys.stdin.buffer.read(receiving.LARGEST + 1))
     if not recipients:
-        raise NotTaken("Nobody is named who is to get it: use --recipient.", returncode=os.EX_USAGE)
+        raise CommandError("Nobody is named who is to get it: use --recipient.", returncode=os.EX_USAGE)
     if envelope_sender is None:
-        raise NotTaken("The sender is no mail address.", returncode=os.EX_DATAERR)
+        raise CommandError("The sender is no mail address.", returncode=os.EX_DATAERR)
     if refused := receiving.refusal(raw):
-        raise NotTaken(f"{refused}.", returncode=os.EX_DATAERR)
+        raise CommandError(f"{refused}.", returncode=os.EX_DATAERR)
     try:
         ours = [recipient for recipient in recipients if not destinations.refusal(recipient)]
         if not ours or (given and len(ours) < len(given)):
-            raise NotTaken("There is no such address here.", returncode=os.EX_NOUSER)
+            raise CommandError("There is no such address here.", returncode=os.EX_NOUSER)
         receiving.take(envelope_sender, ours if given else ours[:1], raw, via="stdin")
     except Error as error:
-        raise NotTaken(f"The database cannot be asked now ({type(error).__name__}).", returncode=os.EX_TEMPFAIL) from None
+        raise CommandError(f"The database cannot be asked now ({type(error).__name__}).", returncode=os.EX_TEMPFAIL) from None
