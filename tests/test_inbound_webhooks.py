@@ -13,6 +13,7 @@ import pytest
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
+from django.test.client import MULTIPART_CONTENT
 
 from chamberlist import parsing
 from posting.inbound import receiving
@@ -64,9 +65,9 @@ def by_mandrill(raw: str = MAIL, to: str = LIST, sender: str | None = JOE, secre
 
 def posted(client: Client, path: str, what: Any) -> HttpResponse:
     as_form = isinstance(what, dict) and "RawEmail" not in what and "type" not in what
-    kind = {} if as_form else {"content_type": "application/json"}
     client.raise_request_exception = False
-    answer = client.post(f"/anymail/{path}", what if as_form else json.dumps(what), **kind)
+    kind = MULTIPART_CONTENT if as_form else "application/json"
+    answer = client.post(f"/anymail/{path}", what if as_form else json.dumps(what), content_type=kind)
     assert isinstance(answer, HttpResponse)
     return answer
 

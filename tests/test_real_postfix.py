@@ -24,7 +24,7 @@ from tests.postfix import Postfix
 from tests.rawclient import LIST, RawClient
 from tests.test_receivemail import connects
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("postfix")]
+pytestmark = pytest.mark.django_db(transaction=True)
 DOCUMENT = (workers.REPOSITORY / "docs" / "mail.md").read_text()
 MAIL = "From: joe@bloggs.example\nTo: promotions@lists.chamber.example\nSubject: Frühling\n\n" + "x" * 5_000 + "\n.\n..\nEnd.\n"
 SMUGGLED = b"MAIL FROM:<ceo@bank.example>\r\nRCPT TO:<" + LIST.encode() + b">\r\nDATA\r\nx\r\n.\r\n"
@@ -107,21 +107,12 @@ def test_mail_comes_through_whole_and_the_rest_is_refused_in_front(folder: Path,
         assert (sender, recipient, nobody, returned) == ("joe@bloggs.example", LIST, "", verp)
         head, body = MAIL.encode().replace(b"\n", b"\r\n").split(b"\r\n\r\n", 1)
         assert content.endswith(b"\r\n\r\n" + body + b"\r\n") and head in content  # swaks ends it with an empty line.
-        for wrong in ("nobody@lists.chamber.example", f"b-{'a' * 52}@lists.chamber.example", "promotions+x@lists.chamber.example"):
-            assert "550 5.1.1" in front.send(wrong)
-        for elsewhere in (
-            "joe@other.example",
-            "joe%other.example@lists.chamber.example",
-            "other.example!joe@lists.chamber.example",
-        ):
-            assert re.search(r"\*\* (550|554|501) 5\.", front.send(elsewhere))
+        for wrong in ("nobody", f"b-{'a' * 52}", "promotions+x", "joe%other.example", "other.example!joe"):
+            assert "** 550 5.1." in front.send(f"{wrong}@lists.chamber.example"), wrong
+        assert "** 554 5.7.1" in front.send("joe@other.example")
         with RawClient(front.server.port) as client:
             client.begin()
-            client.send(
-                b"Subject: x\r\n\r\nfirst\n.\r\nMAIL FROM:<ceo@bank.example>\r\nRCPT TO:<"
-                + LIST.encode()
-                + b">\r\nDATA\r\nx\r\n.\r\n"
-            )
+            client.send(b"Subject: x\r\n\r\nfirst\n.\r\n" + SMUGGLED)
             assert client.reply()[:3] in ("550", "521")
         assert front.server.waiting() == []
         assert InboundMail.objects.count() == 2

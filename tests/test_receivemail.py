@@ -33,14 +33,14 @@ def promotions() -> None:
 # One message from standard input
 
 
-def pipe(*arguments: str, stdin: bytes = MAIL, **changes: str) -> subprocess.CompletedProcess[bytes]:
+def pipe(*arguments: str, **changes: str) -> subprocess.CompletedProcess[bytes]:
     """As a mail server does it."""
     inherited = {name: value for name, value in workers.environment(workers.NOBODY).items() if name not in ("SENDER", "RECIPIENT")}
     return subprocess.run(
         [sys.executable, "manage.py", "receivemail", "--stdin", *arguments],
         cwd=workers.REPOSITORY,
         env=inherited | changes,
-        input=stdin,
+        input=MAIL,
         capture_output=True,
         timeout=60,
     )
