@@ -108,7 +108,7 @@ def test_a_socket_takes_mail_for_its_group_alone_and_ends_in_order(tmp_path: Pat
     path = tmp_path / "lmtp"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))  # Of a process that was killed.
-    with command("--lmtp", str(path), log=tmp_path / "log", ready=lambda: connects(path)) as process:
+    with command("--lmtp", str(path), log=tmp_path / "log", ready=lambda: connects(path), LOG_LEVEL="DEBUG") as process:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         with RawClient(str(path), hello="LHLO x") as client, RawClient(str(path), hello="LHLO x") as idle:
             assert client.post(KEPT).startswith("250 ")
@@ -118,7 +118,8 @@ def test_a_socket_takes_mail_for_its_group_alone_and_ends_in_order(tmp_path: Pat
     assert not path.exists()
     assert InboundMail.objects.get().via == "lmtp"
     log = (tmp_path / "log").read_text()
-    assert "@" not in log and "bloggs" not in log and log.count("\n") == log.count("The broker does not answer") == 1
+    assert log.count("The broker does not answer") == 1
+    assert not [word for word in ("@", "[address]", "bloggs", "promotions", "loaves") if word in log]
 
 
 @pytest.mark.parametrize(("way", "hello", "via"), [("--lmtp", "LHLO x", "lmtp"), ("--listen", "EHLO x", "smtp")])

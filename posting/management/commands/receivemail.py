@@ -16,7 +16,7 @@ from posting.inbound.server import Door
 
 class Command(BaseCommand):
     help = "Take mail: over LMTP from a mail server in front, over SMTP, or one message from standard input."
-    requires_system_checks = ()
+    requires_system_checks = ()  # No mail is put off for a setting that sending needs.
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         ways = parser.add_mutually_exclusive_group(required=True)
