@@ -13,7 +13,7 @@ from email.policy import SMTP
 
 from bench import product, receivers
 from bench.product import Worker
-from bench.report import Report
+from bench.report import Missing, Report
 from chamberlist import tokens
 from chamberlist.embedded.processes import free_port
 from posting.delivery import audience
@@ -75,7 +75,8 @@ def _door() -> Iterator[int]:
         [sys.executable, "manage.py", "receivemail", "--listen", f"127.0.0.1:{port}"], cwd=product.REPOSITORY
     )
     try:
-        receivers.await_port(port)
+        if not private.answers(port):
+            raise Missing("receivemail did not start")
         yield port
     finally:
         process.terminate()

@@ -213,6 +213,8 @@ if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,252})?", AUTHSERV_ID):
     )
 DNS_RESOLVERS = checked(lambda: resolvers.parse(env.str("DNS_RESOLVERS", default="")))
 EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
+if EMAIL_PROVIDER:  # It hands over the mail that it took for us in one request, files and all.
+    DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 EMAIL_BACKEND = EMAIL_PROVIDER or "chamberlist.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = RELAY.host, RELAY.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = RELAY.username, RELAY.password

@@ -292,7 +292,7 @@ def test_no_address_of_a_report_is_kept(hook: Provider, post: Post):
     assert "5.1.1" in kept and "garage.example" not in kept and "bakery.example" not in kept
 
 
-@pytest.mark.parametrize("path", ["postmark/inbound/", "mailgun/tracking/", "sparkpost/tracking/", "mandrill/", "mailgun/inbound/"])
+@pytest.mark.parametrize("path", ["mailgun/tracking/", "sparkpost/tracking/", "mandrill/", "mailgun/inbound/", "resend/inbound/"])
 def test_nothing_else_of_what_could_be_received_is_there(hook: Provider, path: str):
     assert tell({}, to=f"/anymail/{path}").status_code == 404
 
