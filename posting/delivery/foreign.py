@@ -37,14 +37,14 @@ class _Foreign(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         allowed = TAGS.get(tag, LAYOUT.get(tag))
-        if allowed is None or tag == "img" and dict(attrs).get("src") not in self.pictures:
+        if allowed is None or (tag == "img" and dict(attrs).get("src") not in self.pictures):
             self.find(tag)
             return
         for name, value in attrs:
             is_ours = name == "style" or (tag, name) == ("a", "rel")  # The layout's, and those of links that it made.
             is_link = name != "href" or LINK.match(value or "") is not None
             is_fetched = name == "style" and FETCHED.search(value or "") is not None
-            if name not in allowed and not is_ours or is_fetched or not is_link:
+            if not (name in allowed or is_ours) or is_fetched or not is_link:
                 self.find(name)
 
     def handle_comment(self, data: str) -> None:

@@ -33,6 +33,7 @@ STYLES = {
     "pre": "margin:0 0 16px;white-space:pre-wrap;font-size:15px",
     "a": "color:inherit",
 }
+NO_STYLES: Mapping[str, str] = {}
 LINK = re.compile(rf"(?:{'|'.join(SCHEMES)}):", re.IGNORECASE)
 IMAGE = re.compile(r"<img([^>]*)>")  # As the cleaner writes it: no ">" stands in a value.
 ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
@@ -74,7 +75,7 @@ def on_page(html: str, picture: Picture) -> SafeString:
     return mark_safe(_written(html, picture, rel="nofollow noopener noreferrer"))  # noqa: S308 (cleaned)
 
 
-def _written(html: str, picture: Picture, styles: Mapping[str, str] = {}, rel: str | None = None) -> str:  # noqa: B006 (read only)
+def _written(html: str, picture: Picture, styles: Mapping[str, str] = NO_STYLES, rel: str | None = None) -> str:
     def kept(tag: str, name: str, value: str) -> str | None:
         if name == "src":
             scheme, _, content_id = value.partition(":")

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from email import policy
 from email.message import Message
-from email.parser import BytesParser
 from email.mime.base import MIMEBase
+from email.parser import BytesParser
 from email.utils import getaddresses
 
 from django.conf import settings
@@ -159,7 +159,7 @@ def _lines_problem(specimen: bytes) -> str:
     if not specimen.isascii() or b"\n" in specimen.replace(b"\r\n", b"") or b"\r" in specimen.replace(b"\r\n", b""):
         return "A rendered copy has an octet that a mail server may change."
     if len(specimen) > LARGEST:
-        return f"A copy of it would be larger than {LARGEST // 1_000_000} MB, with what is attached; many mail servers take no more."
+        return f"A copy would be larger than {LARGEST // 1_000_000} MB, with what is attached; many mail servers take no more."
     if max(len(line) for line in specimen.split(b"\r\n")) > LONGEST_LINE - LONGEST_RECIPIENT:
         return "A rendered copy has a line that is longer than mail servers accept."
     return ""

@@ -49,8 +49,9 @@ def build(compiled: Compiled, marked: Marked, backend: str) -> Message:
 
 def part(file: mime.Attachment) -> MIMEBase:
     """A file as django-anymail takes one, a picture of the HTML as one that stands in it."""
-    letters = {"charset": mime.charset(file)} if mime.charset(file) else {}
-    made = MIMEBase(*file.kind.split("/", 1), **letters)
+    made = MIMEBase(*file.kind.split("/", 1))
+    if mime.charset(file):
+        made.set_param("charset", mime.charset(file))
     made.set_payload(file.content)
     encode_base64(made)
     name = file.name if file.name.isascii() else ("utf-8", "", file.name)

@@ -147,7 +147,7 @@ def read(part: "Message[str, str]") -> Attachment | None:
     described = {kind: "", "charset": charset(file)} if charset(file) else {kind: ""}
     disposition = "inline" if content_id else "attachment"
     is_plain_file = (
-        {header.lower() for header in part.keys()} - {"mime-version"} == headers
+        {header.lower() for header in part} - {"mime-version"} == headers
         and dict(part.get_params([])) == described
         and [word for word, _ in part.get_params([], header="content-disposition")] == [disposition, "filename"]
         and content_id in ("", f"<{file.content_id}>")

@@ -4,12 +4,11 @@ A PDF whose letters are numbers of glyphs shows what nothing here can read: its 
 """
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from struct import error as TooShort
-from struct import unpack_from
 
 MOST_INFLATED = 20_000_000  # Octets, of one file in all.
 MOST_PIECES = 5_000
@@ -101,7 +100,7 @@ def _png(content: bytes, budget: _Budget) -> Iterator[bytes]:
     for _ in range(MOST_PIECES):
         if at + 8 > len(content):
             return
-        size, name = unpack_from(">I4s", content, at)
+        size, name = struct.unpack_from(">I4s", content, at)
         data = content[at + 8 : at + 8 + size]
         at += 12 + size
         if name in (b"IDAT", b"fdAT", b"PLTE"):
@@ -117,10 +116,10 @@ def _jpeg(content: bytes) -> Iterator[bytes]:
     at = 2
     try:
         while content[at] == 0xFF and content[at + 1] != 0xDA:
-            [size] = unpack_from(">H", content, at + 2)
+            [size] = struct.unpack_from(">H", content, at + 2)
             yield content[at + 4 : at + 2 + size]
             at += 2 + size
-    except (IndexError, TooShort):
+    except (IndexError, struct.error):
         pass
     yield content[content.rfind(b"\xff\xd9") + 2 :] if b"\xff\xd9" in content else content[at:]
 
