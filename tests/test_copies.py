@@ -217,8 +217,9 @@ def test_a_copy_has_the_bytes_that_the_email_package_gives_it(
     assert_same_structure(copy.message, recipient)
     specimen = message_from_bytes(compiled.specimen)
     assert parts.problem(specimen, attachments) == ""
-    page = parts.texts(specimen)[1].get_payload(decode=True)
-    assert isinstance(page, bytes) and foreign.found_in(page.decode(), [file.content_id for file in shown]) == ""
+    rendered = parts.texts(specimen)[1].get_payload(decode=True)
+    assert isinstance(rendered, bytes)
+    assert foreign.found_in(rendered.decode(), [file.content_id for file in shown]) == ""
     assert compiled.files == mime.in_order(attachments)
 
 

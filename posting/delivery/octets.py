@@ -22,7 +22,7 @@ WIDE = re.compile(rb"(?:[\x20-\x7e]\0){6,}|(?:\0[\x20-\x7e]){6,}")
 SHOWN = re.compile(rb"\[((?:[^\[\]\\]|\\.)*)\]\s*TJ", re.DOTALL)  # One line of a PDF's page, in pieces between which it is kerned.
 PIECE = re.compile(rb"\(((?:[^()\\]|\\.)*)\)", re.DOTALL)
 HEXADECIMAL = re.compile(rb"<([0-9A-Fa-f\s]{12,})>")
-CONTROLS = dict.fromkeys([*range(32), *range(127, 160), 0xFFFD], "\n")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]+")
 
 
 def texts_in(content: bytes, kind: str) -> Iterator[str]:
@@ -79,6 +79,8 @@ def _readable(octets: bytes) -> Iterator[str]:
     """What of it is text: all, or the runs of letters in it, of one octet or of two each."""
     if _is_text(octets):
         yield from _decoded(octets)
+    elif b"@" not in octets:
+        return
     else:
         yield "\n".join(run.decode("ascii") for run in RUN.findall(octets))
     yield "\n".join(run.replace(b"\0", b"").decode("ascii") for run in WIDE.findall(octets))
@@ -91,7 +93,7 @@ def _is_text(octets: bytes) -> bool:
 
 
 def _lines(text: str) -> str:
-    return text.translate(CONTROLS)
+    return CONTROLS.sub("\n", text)
 
 
 def _png(content: bytes, budget: _Budget) -> Iterator[bytes]:
@@ -105,10 +107,12 @@ def _png(content: bytes, budget: _Budget) -> Iterator[bytes]:
         at += 12 + size
         if name in (b"IDAT", b"fdAT", b"PLTE"):
             continue
+        if name == b"IEND":
+            break
         yield data
         for opening in re.finditer(rb"\0[\0\x01]*(?=\x78)", data[:400]):
             yield budget.inflate(data[opening.end() :])
-    yield content[at:]
+    yield content[at:]  # Behind its end.
 
 
 def _jpeg(content: bytes) -> Iterator[bytes]:

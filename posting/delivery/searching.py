@@ -42,8 +42,10 @@ def addresses_in_file(content: bytes, kind: str) -> Iterator[str]:
 def named_in(post: Post) -> Iterator[tuple[str, str]]:
     """Each address that a post names, with the name of the file in which it stands; "" is the text. Some come more than once."""
     yield from ((written, "") for written in addresses_in(f"{post.subject}\n{post.body}"))
+    if not post.pk:
+        return
     yield from ((written, "") for written in addresses_in_html(post.html))
-    for file in post.attachments.order_by("position") if post.pk else ():
+    for file in post.attachments.order_by("position"):
         yield from ((written, file.name) for written in addresses_in(unquote(file.name)))
         yield from ((written, file.name) for written in addresses_in_file(bytes(file.content), file.kind))
 
