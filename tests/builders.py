@@ -53,19 +53,19 @@ def a_sender(*lists: MailingList, address: str = "joe@bloggs.example", name: str
     return sender
 
 
-def a_draft(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def a_draft(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     words = {"subject": "Spring offers", "body": "Two loaves for one.\n\nSee https://bloggs.example/offers", **words}
     return submission.write(sender, mailing_list or sender.lists.get(), key=uuid.uuid4(), **words)
 
 
-def a_held_post(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def a_held_post(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     post = a_draft(sender, mailing_list, **words)
     assert submission.submit(post, content_hash=post.content_hash) == ""
     post.refresh_from_db()
     return post
 
 
-def an_accepted_post(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def an_accepted_post(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     post = a_held_post(sender, mailing_list, **words)
     if post.state == Post.State.HELD:
         assert moderation.accept(post, content_hash=post.content_hash, by="a test", now=True) == ""
@@ -73,7 +73,7 @@ def an_accepted_post(sender: Sender, mailing_list: MailingList | None = None, **
     return post
 
 
-def a_sending_post(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def a_sending_post(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     """Accepted and expanded: its copies wait in the ledger."""
     post = an_accepted_post(sender, mailing_list, **words)
     assert audience.expand(post.pk)
@@ -81,7 +81,7 @@ def a_sending_post(sender: Sender, mailing_list: MailingList | None = None, **wo
     return post
 
 
-def a_post_to(address: str, mailing_list: MailingList | None = None, *, sender: str = "Bloggs Ltd", **words: str) -> Post:
+def a_post_to(address: str, mailing_list: MailingList | None = None, *, sender: str = "Bloggs Ltd", **words: Any) -> Post:
     """A post whose one copy waits in the ledger."""
     promotions = mailing_list or a_list()
     a_member(promotions, address)

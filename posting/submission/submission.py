@@ -8,30 +8,54 @@ from django.db import transaction
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
-from posting.models import Post, Sender
+from posting.delivery import mime
+from posting.models import Attachment, Post, Sender
 from posting.moderation import moderation, rules
+from posting.submission import enclosing
 from subscriptions.models import MailingList
 
 State = Post.State
 
 
 @transaction.atomic
-def write(sender: Sender, mailing_list: MailingList, *, subject: str, body: str, key: UUID) -> Post:
-    """A new draft; the one that is there where the same form was sent twice, with the text of the last."""
-    text = {"mailing_list": mailing_list, "subject": " ".join(subject.split()), "body": body.strip()}
+def write(
+    sender: Sender,
+    mailing_list: MailingList,
+    *,
+    subject: str,
+    body: str,
+    key: UUID,
+    html: str = "",
+    files: Sequence[mime.Attachment] = (),
+) -> Post:
+    """A new draft; the one that is there where the same form or mail came twice, with the text and the files of the last.
+
+    ``html`` shows a file as a picture where it names its ``content_id`` (``cid:``).
+    """
+    page, attached = enclosing.enclosed(key, html, files)
+    text = {"mailing_list": mailing_list, "subject": " ".join(subject.split()), "body": body.strip(), "html": page}
     post, is_new = Post.objects.get_or_create(sender=sender, submission_key=key, defaults=text)
     if not is_new:  # Perhaps changed after a step back in the browser.
-        Post.objects.filter(pk=post.pk, state=State.DRAFT).update(**text)
+        is_draft = Post.objects.filter(pk=post.pk, state=State.DRAFT).update(**text)
         post.refresh_from_db()
+        if not is_draft:
+            return post
+    post.attachments.all().delete()
+    Attachment.objects.bulk_create(Attachment.of(post, place, **file._asdict()) for place, file in enumerate(attached))
     return post
 
 
 @transaction.atomic
 def rewrite(post: Post, mailing_list: MailingList, *, subject: str, body: str) -> str:
-    """Change a draft."""
-    drafts = Post.objects.filter(pk=post.pk, state=State.DRAFT)
-    if not drafts.update(mailing_list=mailing_list, subject=" ".join(subject.split()), body=body.strip()):
+    """Change a draft. What it has attached stays; its formatting goes where the text is another one."""
+    draft = Post.objects.select_for_update().filter(pk=post.pk, state=State.DRAFT).first()
+    if draft is None:
         return "It is no longer a draft, so it was not changed."
+    draft.mailing_list, draft.subject = mailing_list, " ".join(subject.split())
+    if body.strip().splitlines() != draft.body.splitlines():
+        draft.body, draft.html = body.strip(), ""
+        draft.attachments.update(content_id="")  # There is no text left to show a picture in.
+    draft.save(update_fields=["mailing_list", "subject", "body", "html"])
     return ""
 
 
