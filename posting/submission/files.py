@@ -69,6 +69,10 @@ class Kept:
     file: Attachment
     seen: Seen
 
+    @property
+    def is_text(self) -> bool:
+        return self.file.kind.startswith("text/")
+
 
 @dataclass(frozen=True)
 class Sorted:
@@ -83,9 +87,9 @@ def sort(pieces: Iterable[Piece], *, shown: Mapping[str, str]) -> Sorted:
     """The files that are allowed, in order; ``shown``: our names for the Content-IDs of pictures that the text shows."""
     kept: list[Kept] = []
     problems, left_out = [], []
-    room, space = looking.ROOM, LARGEST_IN_ALL
+    room, space, unused = looking.ROOM, LARGEST_IN_ALL, dict(shown)
     for number, piece in enumerate(pieces, 1):
-        identity = shown.get(piece.content_id, "")
+        identity = unused.pop(piece.content_id, "")
         name, kind = named(piece, number)
         problem = _size_problem(name, len(piece.content), space) or _number_problem(kept, is_picture=bool(identity))
         problem = problem or _kind_problem(name, kind, piece.content, is_picture=bool(identity))

@@ -65,7 +65,8 @@ def _gif_words(octets: bytes) -> bytes:
     """A GIF's comments and other extensions, the marks of their blocks taken out, and what follows the picture."""
     words = []
     for found in re.finditer(rb"!\xfe|!\xff|!\x01", octets):
-        at, comment = found.end(), []
+        at = found.end()
+        comment: list[bytes] = []
         while (length := octets[at] if at < len(octets) else 0) and len(comment) < MOST_STARTS:
             comment.append(octets[at + 1 : at + 1 + length])
             at += 1 + length

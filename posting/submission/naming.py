@@ -10,6 +10,7 @@ MOST = 200
 LONGEST = 254
 
 AROUND = ".,;:!?*_~`'()[]{}<>|/\\\u2018\u2019\u201c\u201d"
+BETWEEN = re.compile(r"[?&=/#|]")
 DOMAIN = re.compile(r"(?:[\w-]+\.)+[^\W\d][\w-]+|\[[0-9A-Fa-f.:]+\]")
 # In a file's octets, chance writes more than people do: plain addresses alone, and no single letters.
 # The domain is looked for first, and the local part from its end: else a long word would take the square of its length.
@@ -20,10 +21,12 @@ LOCAL_BACKWARDS = re.compile(rb"[A-Za-z0-9._%+'-]{1,63}[A-Za-z0-9]")
 def in_texts(texts: Iterable[str]) -> Iterator[str]:
     """Addresses in words, as written."""
     for text in texts:
-        for form in {text, unquote(text)} if "%40" in text else {text}:
+        for form in (text, unquote(text)) if "%40" in text else (text,):
             for match in ADDRESS.finditer(form):
-                if address := _trimmed(match.group()):
-                    yield address
+                written = match.group()
+                # A link may name several: mailto:anne@bakery.example?cc=bob@bakery.example (RFC 6068).
+                pieces = BETWEEN.split(written) if written.count("@") > 1 else [written]
+                yield from filter(None, map(_trimmed, pieces))
 
 
 def in_octets(layers: Iterable[bytes]) -> Iterator[str]:

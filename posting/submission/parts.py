@@ -102,12 +102,12 @@ def _leaf(part: "Parsed[str, str]", parts: Parts, kind: str, *, is_alternative: 
     name, disposition = _name(part), str(part.get("content-disposition", "")).partition(";")[0].strip().lower()
     is_file = disposition == "attachment" or bool(name) or kind not in ("text/plain", "text/html")
     if not is_file and kind == "text/plain":
-        if len(str(part.get_payload())) > LARGEST_TEXT:
+        if len(parsing.content(part)) > LARGEST_TEXT:
             parts.problems.append(TOO_LONG)
         else:
             yield Section(unfolded(part, parsing.text(part)), None)
     elif not is_file:
-        if len(str(part.get_payload())) > LARGEST_HTML:
+        if len(parsing.content(part)) > LARGEST_HTML:
             parts.problems.append(TOO_LONG)
         else:
             yield Section(None, parsing.text(part))
@@ -118,10 +118,13 @@ def _leaf(part: "Parsed[str, str]", parts: Parts, kind: str, *, is_alternative: 
 
 def _name(part: "Parsed[str, str]") -> str:
     """The file name that a part gives, however it is written (RFC 2183, RFC 2231, RFC 2047 against the rules), or ""."""
+    holder = Message()
+    for header, value in part.raw_items():
+        if header.lower() in ("content-disposition", "content-type"):
+            octets = str(value).encode("utf-8", "surrogateescape")
+            holder[header] = " ".join(octets.decode("utf-8", "replace").split())
     try:
-        name = part.get_filename() or ""
+        holder["Name"] = " ".join((holder.get_filename() or "").split())
     except (LookupError, ValueError, TypeError, MessageError):
         return "file"
-    holder = Message()
-    holder["Name"] = " ".join(name.split())
     return parsing.header(holder, "Name")

@@ -22,7 +22,7 @@ OTHERS = bytes(octet for octet in range(256) if not chr(octet).isascii() or not 
 LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
 TAG = re.compile(r"<[^<>]*>")
 ESCAPED = re.compile(r"=\r?\n|=([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})")  # Quoted-printable; in programs.
-UUENCODED = re.compile(r"^begin(?:-base64)? [0-7]{3,4} [^\n]*\n((?:[ -`]{1,62}\r?\n?)+)", re.MULTILINE)
+UUENCODED = re.compile(r"^begin [0-7]{3,4} [^\n]*\n((?:[ -`]{1,62}\r?\n?)+)", re.MULTILINE)
 
 
 class Needles:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from uuid import UUID, uuid5
 
 from chamberlist import parsing
@@ -66,22 +67,16 @@ def read(message: "Parsed[str, str]", raw: bytes, *, secret: str = "") -> Letter
     given = [password for password in (*headers, *words.passwords, stripping.in_subject(subject)) if password]
     key, password = _key(message, raw), given[0] if given else ""
     sorted_files = files.sort(parts.pieces, shown=words.pictures)
-    problems = (*parts.problems, _text_problem(words.text), *sorted_files.problems)
-    problem = _subject_problem(subject) or next(filter(None, problems), "")
-    if not problem and _is_there(Needles([*given, secret]), subject, words, sorted_files.kept):
+    problems = (_subject_problem(subject), *parts.problems, _text_problem(words.text), *sorted_files.problems)
+    problem = next(filter(None, problems), "")
+    addressed = naming.few(naming.in_texts(value for name in ("To", "Cc") for value in parsing.headers(message, name)))
+    if _is_there(Needles([*given, secret]), [problem or subject, *addressed], words, () if problem else sorted_files.kept):
         problem = STILL_THERE
     if problem:
         return Letter(key, password=password, problem=f"{problem} Nothing was submitted.")
-    return Letter(
-        key,
-        subject,
-        words.text,
-        words.html,
-        tuple(each.file for each in sorted_files.kept),
-        password,
-        addressed=naming.few(naming.in_texts(value for name in ("To", "Cc") for value in parsing.headers(message, name))),
-        named=_named(subject, words, sorted_files.kept),
-    )
+    kept = tuple(each.file for each in sorted_files.kept)
+    named = _named(subject, words, sorted_files.kept)
+    return Letter(key, subject, words.text, words.html, kept, password, addressed=addressed, named=named)
 
 
 def read_octets(raw: bytes, *, secret: str = "") -> Letter:
@@ -125,26 +120,21 @@ def _text_problem(text: str) -> str:
     return ""
 
 
-def _is_there(needles: Needles, subject: str, words: Wording, kept: Iterable[Kept]) -> bool:
-    """Whether a password is anywhere in what would be kept."""
-    texts = [subject, words.text, words.html]
-    for file, seen in ((each.file, each.seen) for each in kept):
-        texts.append(file.name)
-        if file.kind.startswith("text/"):
-            texts.append(file.content.decode())
-        elif any(needles.are_in_octets(layer) for layer in seen.layers):
-            return True
-    return any(needles.are_in_text(text) for text in texts)
+def _is_there(needles: Needles, texts: Iterable[str], words: Wording, kept: Iterable[Kept]) -> bool:
+    """Whether a password is anywhere in what would be kept, or said to the sender."""
+    if any(needles.are_in_text(text) for text in (*texts, words.text, words.html, *_texts_of(kept))):
+        return True
+    return any(needles.are_in_octets(layer) for each in kept for layer in each.seen.layers)
 
 
 def _named(subject: str, words: Wording, kept: Iterable[Kept]) -> tuple[str, ...]:
     """The addresses in words and files."""
-    texts = [subject, words.text, *richtext.words_in(words.html)]
-    layers: list[bytes] = []
-    for each in kept:
-        texts.append(each.file.name)
-        if each.file.kind.startswith("text/"):
-            texts.append(each.file.content.decode())
-        else:
-            layers += each.seen.words
-    return naming.few((*naming.in_texts(texts), *naming.in_octets(layers)))
+    texts = (subject, words.text, *richtext.words_in(words.html), *_texts_of(kept))
+    layers = (layer for each in kept if not each.is_text for layer in each.seen.words)
+    return naming.few(chain(naming.in_texts(texts), naming.in_octets(layers)))
+
+
+def _texts_of(kept: Iterable[Kept]) -> list[str]:
+    """The files' names, and what those say that are texts."""
+    texts = [each.file.name for each in kept]
+    return texts + [each.file.content.decode() for each in kept if each.is_text]

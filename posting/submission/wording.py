@@ -30,7 +30,7 @@ def worded(parts: Parts) -> Wording:
     sections, passwords = _without_password(parts.sections, opened)
     names = {piece.content_id: f"picture{number}" for number, piece in enumerate(parts.pieces, 1) if piece.content_id}
     htmls = ["" if tokens is None else richtext.rebuilt(tokens, names) for tokens in opened]
-    texts = [richtext.as_text(html) if plain is None else plain for plain, html in zip(sections, htmls, strict=True)]
+    texts = [_text(plain, html) for plain, html in zip(sections, htmls, strict=True)]
     text = "\n\n".join(text.strip("\n").rstrip() for text in texts if text.strip()).strip()
     html = "".join(
         richtext.from_text(text) if tokens is None else html for tokens, html, text in zip(opened, htmls, texts, strict=True)
@@ -51,6 +51,11 @@ def written(parts: Parts) -> str:
             with suppress(TooMuch):
                 texts.append(richtext.as_text(richtext.rebuilt(richtext.opened(section.html))))
     return "\n\n".join(filter(None, texts))
+
+
+def _text(plain: str | None, html: str) -> str:
+    """Some mail programs send an empty text with the HTML."""
+    return plain if plain is not None and (stripping.is_visible(plain) or not html) else richtext.as_text(html)
 
 
 def _without_password(sections: list[Section], opened: list[list[Token] | None]) -> tuple[list[str | None], tuple[str, ...]]:
