@@ -49,6 +49,8 @@ def test_what_is_allowed_stays_as_it_is(html: str):
         ("<p></p><b><i> </i></b><ul><li></li></ul><blockquote><p><br></p></blockquote>a", "a"),
         ("a<b> </b>b<b><br></b>c", "a b<br>c"),
         ("<h5>a</h5>", "<h3>a</h3>"),
+        ("<div style='Display : NONE'>a<p>b<br></div><span style='visibility:hidden'>c</span><p hidden>d</p>e", "e"),
+        ("<p style='display:block'>a<img src=x style='display:none'><b>b</b></p>", "<p>a<b>b</b></p>"),
         ("<table><tr><td>a</td></tr><tr><td>b</td></tr></table>", "a<br>b"),
         ("<table><tr><td><table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table></td></tr></table>",
          "<table><tbody><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></tbody></table>"),

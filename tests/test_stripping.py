@@ -142,6 +142,7 @@ NEVER_KEPT = {  # In a place that goes with the mail: the post is clean.
     "style": both(TEXT, f"<style>/* {PASSWORD} */</style><p><b>{WORDS}</b></p>"),
     "script": both(TEXT, f"<script>var p='{PASSWORD}'</script><p><b>{WORDS}</b></p>"),
     "class": both(TEXT, f"<p class='{PASSWORD}' data-x='{PASSWORD}'><b>{WORDS}</b></p>"),
+    "hidden HTML": both(TEXT, f"<p><b>{WORDS}</b></p><div style='display:none'>{PASSWORD}</div>"),
     "remote picture": both(TEXT, f"<p><b>{WORDS}</b><img src='https://x.example/?{PASSWORD}' alt='{PASSWORD}'></p>"),
     "Content-ID": mail(
         part(TEXT), part(f"<p><b>{WORDS}</b><img src='cid:{PASSWORD}'></p>", HTML),
@@ -187,7 +188,6 @@ HIDDEN = {  # Elsewhere: the post is refused.
     "HTML with tags": both(TEXT, f"<p>{WORDS}</p><p>abc<b>de-f</b>ghjk-<i>mn</i>pqr-stuvw</p>"),
     "HTML with entities": both(TEXT, f"<p>{WORDS}</p><p>{PASSWORD.replace('c', '&#x63;').replace('-', '&shy;')}</p>"),
     "HTML with entities twice": both(TEXT, f"<p>{WORDS}</p><p>{PASSWORD.replace('c', '&amp;#x63;')}</p>"),
-    "hidden HTML": both(TEXT, f"<p>{WORDS}</p><div style='display:none'>{PASSWORD}</div>"),
     "link": both(TEXT, f"<p>{WORDS}</p><a href='https://x.example/?p={PASSWORD.replace('e', '%65')}'>here</a>"),
     "alt": mail(
         part(TEXT), part(f"<p><b>{WORDS}</b><img src='cid:a' alt='{PASSWORD}'></p>", HTML),

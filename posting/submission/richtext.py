@@ -1,7 +1,7 @@
 """The HTML of a mail, rebuilt from the few tags of ``posting.delivery.allowed``. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape, unescape
 from urllib.parse import unquote
@@ -26,7 +26,9 @@ LINES = {  # Each begins a line and ends it; beyond that they say nothing.
     "figcaption", "caption", "form", "fieldset",
 }  # fmt: skip
 SMALL_HEADINGS = {"h4": "h3", "h5": "h3", "h6": "h3"}
-INLINE = {"strong", "b", "em", "i", "u", "a", "code"}
+INLINE = {"strong", "b", "em", "i", "u", "a", "code", "span"}
+VOID = {"br", "hr", "img"}
+HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 TABLE = {"table", "thead", "tbody", "tr", "td", "th"}
 UNSEEN = {
     "script", "style", "title", "template", "noscript", "iframe", "object", "svg", "math", "xml", "select", "textarea", "noembed",
@@ -66,13 +68,14 @@ def opened(html: str) -> list[Token]:
         raise TooMuch
     clean = nh3.clean(
         html,
-        tags={*TAGS, *LINES, *SMALL_HEADINGS},
-        attributes={tag: set(attributes) for tag, attributes in TAGS.items() if attributes},
+        tags={*TAGS, *LINES, *SMALL_HEADINGS, "span"},
+        attributes={tag: set(attributes) for tag, attributes in TAGS.items() if attributes} | {"*": {"style", "hidden"}},
+        attribute_filter=lambda tag, name, value: value if name != "style" or HIDDEN.search(value) else None,
         clean_content_tags=UNSEEN,
         url_schemes={*SCHEMES, "cid"},
         link_rel=None,
     )
-    return [_token(*match.groups()) for match in TOKEN.finditer(clean)]
+    return list(_shown(_token(*match.groups()) for match in TOKEN.finditer(clean)))
 
 
 def lines(tokens: list[Token]) -> list[list[Token]]:
@@ -138,6 +141,17 @@ def words_in(html: str) -> Iterator[str]:
             yield unescape(value)
 
 
+def _shown(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Those that a reader sees: newsletters hide words for the list of mails in front of their text."""
+    depth = 0  # Of tags, from a hidden one on.
+    for token in tokens:
+        is_hidden = depth > 0 or "style" in token.attributes or "hidden" in token.attributes
+        if not is_hidden:
+            yield token
+        elif token.tag and token.tag not in VOID:
+            depth += -1 if token.is_end else 1
+
+
 def _token(end: str | None, tag: str | None, attributes: str | None, text: str | None) -> Token:
     if text is not None:
         return Token("", text=parsing.plain(unescape(text)))
@@ -148,6 +162,8 @@ def _token(end: str | None, tag: str | None, attributes: str | None, text: str |
 def _attributes(token: Token, pictures: Mapping[str, str]) -> dict[str, str] | None:
     """Those that may stay; None where the tag is nothing without one that may not."""
     given = token.attributes
+    if token.tag == "span":
+        return None
     if token.tag == "a":
         link = given.get("href", "").replace(" ", "%20")
         is_good = len(link) <= LONGEST_LINK and (WEB_LINK.match(link.lower()) or link.lower().startswith("mailto:"))
