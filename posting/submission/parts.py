@@ -18,10 +18,8 @@ SILENT = {  # Nobody misses them: a rebuilt message has another signature or non
     "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature", "application/pgp-keys",
     "application/applefile", "text/x-amp-html", "text/watch-html",
 }  # fmt: skip
-FIELDS = ("content-type", "content-disposition", "content-id", "content-transfer-encoding")
 FORWARDED = "It contains a forwarded message. Copy the words you need into a new message and send that."
 ENCRYPTED = "It is encrypted. Send it again without encryption, or use the form on the web site."
-ODD = "It has a form that no mail program writes. Use the form on the web site."
 TOO_LONG = "Its text is too long. Shorten it and send it again."
 
 
@@ -55,15 +53,8 @@ class Parts:
 def taken_apart(message: "Parsed[str, str]") -> Parts:
     """The parts of a message within the bounds of ``chamberlist.parsing``; raises nothing."""
     parts = Parts()
-    if any(len(str(value)) > parsing.LONGEST_FIELD for part in message.walk() for value in _fields(part)):
-        parts.problems.append(ODD)  # The library takes the square of their length.
-        return parts
     parts.sections = list(_sections(message, parts, is_alternative=False))
     return parts
-
-
-def _fields(part: "Parsed[str, str]") -> Iterator[object]:
-    return (value for name, value in part.raw_items() if name.lower() in FIELDS)
 
 
 def _sections(part: "Parsed[str, str]", parts: Parts, *, is_alternative: bool) -> Iterator[Section]:

@@ -70,7 +70,7 @@ def opened(html: str) -> list[Token]:
         html,
         tags={*TAGS, *LINES, *SMALL_HEADINGS, "span"},
         attributes={tag: set(attributes) for tag, attributes in TAGS.items() if attributes} | {"*": {"style", "hidden"}},
-        attribute_filter=lambda tag, name, value: value if name != "style" or HIDDEN.search(value) else None,
+        attribute_filter=_filtered,
         clean_content_tags=UNSEEN,
         url_schemes={*SCHEMES, "cid"},
         link_rel=None,
@@ -139,6 +139,10 @@ def words_in(html: str) -> Iterator[str]:
     for tag in ANY_TAG.findall(html):
         for _, value in ATTRIBUTE.findall(tag):
             yield unescape(value)
+
+
+def _filtered(tag: str, name: str, value: str) -> str | None:
+    return value if name != "style" or HIDDEN.search(value) else None
 
 
 def _shown(tokens: Iterable[Token]) -> Iterator[Token]:
