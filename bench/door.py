@@ -18,6 +18,7 @@ from chamberlist import tokens
 from chamberlist.embedded.processes import free_port
 from posting.delivery import audience
 from posting.models import Delivery, InboundMail
+from tests import postfix as private
 
 MESSAGES, SESSIONS = 1000, 4
 DOMAIN = "lists.chamber.example"
