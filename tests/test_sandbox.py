@@ -167,7 +167,12 @@ def test_the_largest_ordinary_message_is_read():
 
 
 def test_no_secret_is_in_its_environment(box: Sandbox):
-    assert box.call("tests.misbehaving:environment", None).keys() <= {*sandbox.INHERITED, "LANG", "LC_CTYPE", "PYTHONDONTWRITEBYTECODE"}
+    assert box.call("tests.misbehaving:environment", None).keys() <= {
+        *sandbox.INHERITED,
+        "LANG",
+        "LC_CTYPE",
+        "PYTHONDONTWRITEBYTECODE",
+    }
     given = Path(f"/proc/{box.pid}/environ").read_bytes()
     for name in SECRETS:
         assert os.environ[name]

@@ -18,6 +18,7 @@ from posting.submission.reading import Letter
 
 LONGEST_TEXT = 100_000  # Characters of the text that are looked at.
 LONGEST_LINE = 200
+NOTHING, NOBODY = Facts("", ""), UUID(int=0)
 NAMESPACE = UUID("0e2f5f0d-6f43-4a7c-9b5e-3d1a7c2b9e64")
 
 
@@ -45,8 +46,8 @@ class Examined:
     """What was learnt; ``problem`` says why it could not be read, or "". ``key`` is the same for the same message."""
 
     problem: str = ""
-    facts: Facts = Facts("", "")
-    key: UUID = UUID(int=0)
+    facts: Facts = NOTHING
+    key: UUID = NOBODY
     fingerprint: str = ""
     bounce: dsn.Bounce | None = None
     complaint: arf.Complaint | None = None

@@ -57,14 +57,6 @@ class Read:
         return self.answer is not None and self.answer.aligned
 
 
-class TryLater(Exception):
-    """It cannot be done now, and may be in so many ``seconds``: nothing is written, and the message waits."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"again in {seconds:.0f} seconds")
-        self.seconds = seconds
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What became of a message: the state that its row ends in, what it was taken for, and a sentence without addresses."""
@@ -114,8 +106,8 @@ def _own_copy(read: Read) -> Outcome:
     systemmail.alert(
         f"copies come back/{number}",
         "Copies of ours come back",
-        f"A mail server out there sends copies of {f'post {number}' if post else 'our mails'} back to us. They are dropped, and nobody "
-        f"gets anything twice. More than {COPIES_BACK} in ten minutes stop that post for a check.",
+        f"A mail server out there sends copies of {f'post {number}' if post else 'our mails'} back to us. They are dropped, and "
+        f"nobody gets anything twice. More than {COPIES_BACK} in ten minutes stop that post for a check.",
     )
     is_within = throttle.hit("copies come back", str(number), limit=COPIES_BACK, per=IN)
     if not is_within and post is not None and post.state in (Post.State.ACCEPTED, Post.State.SENDING):
@@ -128,7 +120,7 @@ def _post_of(read: Read) -> Post | None:
     handle = events.handle_in(read.examined.facts.message_id)
     if handle is None and read.destination.place in ("bounce", "reply"):
         handle = read.destination.handle
-    copy = Delivery.objects.select_related("post").filter(handle=handle).first() if handle else None
+    copy = Delivery.objects.select_related("post").filter(handle=handle).first() if handle is not None else None
     if copy is not None:
         return copy.post
     print_ = read.examined.fingerprint
@@ -182,6 +174,7 @@ def _leave(read: Read) -> Outcome:
         has_left = lifecycle.unsubscribe(destination.handle, how="mail")
         return Outcome(State.DONE, "", "Done, silently." if has_left else "There was nothing to leave.")
     if destination.place == "reply":
+        assert destination.handle is not None
         copy = Delivery.objects.select_related("subscription").filter(handle=destination.handle).first()
         if copy is not None and copy.subscription is not None:
             lifecycle.unsubscribe(copy.subscription.handle, how="mail")

@@ -61,7 +61,10 @@ def rewrite(post: Post, mailing_list: MailingList, *, subject: str, body: str) -
 
 @transaction.atomic
 def submit(post: Post, *, content_hash: str, because: Sequence[str] = ()) -> str:
-    """Hand a draft to the Chamber: HELD with its reasons, or accepted where no rule holds it. ``because``: reasons beside the rules'."""
+    """Hand a draft to the Chamber: HELD with its reasons, or accepted where no rule holds it.
+
+    ``because`` are reasons beside those of the rules.
+    """
     # The sender's row is locked as well: two posts at once count one after the other.
     post = Post.objects.select_for_update(of=("self", "sender")).select_related("sender", "mailing_list").get(pk=post.pk)
     if post.state in (State.HELD, State.ACCEPTED, State.SENDING, State.DONE, State.FROZEN):
