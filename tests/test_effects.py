@@ -221,6 +221,20 @@ def test_a_pause_stays_a_pause(sender: Sender, anne: Subscription):
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.parametrize(("cause", "expected"), [(Cause.POLICY, Consent.ACTIVE), (Cause.MAILBOX, Consent.SUSPENDED)])
+def test_what_failed_in_a_pause_counts_with_the_next_failure_of_its_kind(
+    sender: Sender, anne: Subscription, cause: str, expected: str
+):
+    MailingList.objects.update(suspend_after=2)
+    copies = [a_copy(sender, anne) for _ in range(3)]
+    lifecycle.pause(anne.handle, days=14)
+    for copy in copies[:2]:
+        tell(copy)
+    lifecycle.resume(anne.handle, how="mailed link")
+    tell(copies[2], cause=cause)
+    assert consent_of(anne) == expected
+
+
 def test_who_confirms_anew_is_subscribed_and_what_came_back_before_counts_no_more(sender: Sender, anne: Subscription, rung):
     old, older = a_copy(sender, anne), a_copy(sender, anne)
     tell(old)
