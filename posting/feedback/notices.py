@@ -1,4 +1,4 @@
-"""Notices: the parts of a report apart. What its author says, what is in fields for programs (RFC 3464), and what comes back of our copy."""
+"""Notices: the parts of a report: what it says, what is in fields for programs (RFC 3464), and what comes back of our copy."""
 
 import binascii
 import html
@@ -24,14 +24,23 @@ COPY_KINDS = (
 
 FIELDS = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.MULTILINE | re.IGNORECASE)
 NAMED = re.compile(r"^(?:action|status|diagnostic-code)[ \t]*:", re.MULTILINE | re.IGNORECASE)
-HEADER = r"(?:received|return-path|dkim-signature|message-id|mime-version|x-[\w-]+|content-type|delivered-to|list-id|authentication-results|arc-seal)"
+HEADER = (
+    r"(?:received|return-path|dkim-signature|message-id|mime-version|x-[\w-]+|content-type|delivered-to|list-id"
+    r"|authentication-results|arc-seal)"
+)
 # Where the returned message begins, when it stands in the same text as what is said of it.
 BEGINS = re.compile(
     rf"^[> \t]*{HEADER}[ \t]*:[ \t]*\S"
-    r"|^[-*=_# \t]*(?:(?:begin(?:ning)? of )?(?:the )?(?:original|returned|forwarded|unsent|undelivered|bounced|failed) (?:e-?mail )?(?:message|mail)(?: (?:headers?|text|body|content))?(?: follows?| below| attached)?|message headers? follows?)[-:.*=_# \t]*$"
-    r"|^[-* \t]*(?:this is (?:a|the) (?:copy|header|text|body|beginning|message header)|(?:below|included|here|following)(?: this line)? (?:is|are) (?:a|the|your) (?:copy|text|headers?|body|original|message|returned|beginning)\b)[^\n]{0,80}$"
-    r"|^[-* \t]*(?:a copy of|the (?:message )?(?:headers?|text|body|first \w+ \w+) of)[^\n]{0,60}\b(?:follow\w*|below)\b[^\n]{0,40}$"
-    r"|^[-* \t]*(?:die kopfzeilen|der kopf|kopie|es folgt|unten|urspr.ngliche|le message d.origine|message d.origine|mensaje original|messaggio originale|mensagem original|исходное сообщение)[^\n]{0,80}$",
+    r"|^[-*=_# \t]*(?:begin(?:ning)? of )?(?:the )?(?:original|returned|forwarded|unsent|undelivered|bounced|failed)"
+    r" (?:e-?mail )?(?:message|mail)(?: (?:headers?|text|body|content))?(?: follows?| below| attached)?[-:.*=_# \t]*$"
+    r"|^[-*=_# \t]*message headers? follows?[-:.*=_# \t]*$"
+    r"|^[-* \t]*(?:this is (?:a|the) (?:copy|header|text|body|beginning|message header)"
+    r"|(?:below|included|here|following)(?: this line)? (?:is|are) (?:a|the|your)"
+    r" (?:copy|text|headers?|body|original|message|returned|beginning)\b)[^\n]{0,80}$"
+    r"|^[-* \t]*(?:a copy of|the (?:message )?(?:headers?|text|body|first \w+ \w+) of)"
+    r"[^\n]{0,60}\b(?:follow\w*|below)\b[^\n]{0,40}$"
+    r"|^[-* \t]*(?:die kopfzeilen|der kopf|kopie|es folgt|unten|urspr.ngliche|le message d.origine|message d.origine"
+    r"|mensaje original|messaggio originale|mensagem original|исходное сообщение)[^\n]{0,80}$",
     re.MULTILINE | re.IGNORECASE,
 )
 BREAKING = re.compile(r"<(?:br|/?p|/?div|/?tr|/?td|/?li|/?h\d|/?table)\b[^>]{0,500}>", re.IGNORECASE)
@@ -40,7 +49,7 @@ TAG = re.compile(r"<(?!\S{1,64}@)/?[a-z!][^<>]{0,2000}>", re.IGNORECASE)
 
 
 class Notice(NamedTuple):
-    """``said``: the text for people, ``fields``: blocks for programs, ``returned``: what comes back, ``kinds``: the media types of all parts."""
+    """``said`` is for people, ``fields`` are for programs, ``returned`` is what comes back; ``kinds`` are the media types."""
 
     said: str
     fields: tuple[str, ...]
