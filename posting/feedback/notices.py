@@ -5,6 +5,7 @@ import html
 import quopri
 import re
 from base64 import b64decode
+from itertools import islice
 from typing import NamedTuple
 
 from chamberlist import parsing
@@ -43,8 +44,9 @@ BEGINS = re.compile(
     r"|mensaje original|messaggio originale|mensagem original|исходное сообщение)[^\n]{0,80}$",
     re.MULTILINE | re.IGNORECASE,
 )
+WORD = re.compile(r"\S+")
 BREAKING = re.compile(r"<(?:br|/?p|/?div|/?tr|/?td|/?li|/?h\d|/?table)\b[^>]{0,500}>", re.IGNORECASE)
-HIDDEN = re.compile(r"<(style|script|head)\b[^>]{0,500}>.*?</\1>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+HIDDEN = (("<style", "</style"), ("<script", "</script"), ("<head", "</head"), ("<!--", "-->"))
 TAG = re.compile(r"<(?!\S{1,64}@)/?[a-z!][^<>]{0,2000}>", re.IGNORECASE)
 
 
@@ -86,7 +88,8 @@ def read(message: Parsed) -> Notice:
 
 def _apart(text: str) -> tuple[str, str]:
     """What is said, and what follows of the returned message; without a word before it, nothing is taken for that."""
-    found = next((found for found in BEGINS.finditer(text) if len(text[: found.start()].split()) > 2), None)
+    words = list(islice(WORD.finditer(text), 3))
+    found = BEGINS.search(text, words[2].end()) if len(words) == 3 else None
     at_fields = FIELDS.search(text)
     if found is None or (at_fields and at_fields.start() > found.start() and NAMED.search(text)):
         return text, ""
@@ -113,4 +116,17 @@ def text_of(part: Parsed) -> str:
 
 
 def _without_tags(marked: str) -> str:
-    return html.unescape(TAG.sub("", BREAKING.sub("\n", HIDDEN.sub(" ", marked))))
+    for begin, end in HIDDEN:
+        marked = _without(marked, begin, end)
+    return html.unescape(TAG.sub("", BREAKING.sub("\n", marked)))
+
+
+def _without(marked: str, begin: str, end: str) -> str:
+    """Without what is between the two; what never ends is kept. An expression would take the square of the length."""
+    lowered, kept, at = marked.lower(), [], 0
+    if len(lowered) != len(marked):
+        return marked
+    while (start := lowered.find(begin, at)) >= 0 and (stop := lowered.find(end, start)) >= 0:
+        kept.append(marked[at:start])
+        at = stop
+    return " ".join([*kept, marked[at:]])

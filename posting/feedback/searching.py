@@ -15,7 +15,7 @@ AROUND = 1_200
 LISTED, KNOWN = 4, 10  # What it weighs that an address stands in a list, or is the one that we wrote to.
 ADDRESS = re.compile(
     r"(?<![^\s<>\"'(),;:\[\]=*`„“»«>-])[^\s<>\"'(),;:\[\]@`„“»«]{1,64}"
-    r"@(?:[^\s<>\"'(),;:\[\]@/?=&`„“»«]{1,63}\.)+[^\s<>\"'(),;:\[\]@./?=&`„“»«]{2,63}"
+    r"@(?:[^\s<>\"'(),;:\[\]@./?=&`„“»«]{1,63}\.){1,10}[^\s<>\"'(),;:\[\]@./?=&`„“»«]{2,63}"
 )
 OFFICES = re.compile(
     r"(?:postmaster|mailer-?daemon|mdaemon|daemon|abuse|hostmaster|help-?desk|support|admin(?:istrator)?|noc|no-?reply|webmaster|root)@",
@@ -33,7 +33,7 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 OF_OTHERS = re.compile(
-    r"\b(?:from|sender|contact|questions?|help|assistance|sent by|write to|reply to|e-?mail us|return path|mail from)\b[^\n@]{0,50}\Z",
+    r"\b(?:from|sender|contact|questions?|help|assistance|sent by|write to|reply to|e-?mail us|return path)\b[^\n@]{0,50}\Z",
     re.IGNORECASE,
 )
 
@@ -63,15 +63,14 @@ def recipients(said: str, *, domain: str, known: tuple[str, ...] = (), message: 
     text = said[:LONGEST]
     places = list(_places(text, domain, {address.lower() for address in known}))
     best = max((place.weight for place in places), default=0)
-    if best < LISTED:
+    if best < LISTED and len(said) < LONGEST:
         others = _by_other_formats(message, domain)
         if others:
             return [Named(address, _around(text, address)) for address in others]
     enough = LISTED if best < KNOWN else KNOWN
     listed = [place for place in places if place.weight >= enough] or [place for place in places if place.weight == best][:1]
-    return list({place.address.lower(): Named(place.address, _near(text, place, places)) for place in reversed(listed)}.values())[
-        ::-1
-    ][:MOST]
+    first = {place.address.lower(): place for place in reversed(listed[:MOST])}
+    return [Named(place.address, _near(text, place, places)) for place in reversed(first.values())]
 
 
 def _places(text: str, domain: str, known: set[str]) -> Iterator[Place]:

@@ -8,7 +8,7 @@ WHO = (
     r"|inbox|customer|rcpt|e-?mail(?: (?:address|account|id))?|destination|local[ -]?part|screen ?name|person|employee|student"
     r"|resolver\.\w+)"
 )
-GAP = r"(?:[^\w.;]+(?:\w+['’]?\w*[^\w.;]+){0,5}?|[^\w;]{1,6})"
+GAP = r"(?:[^\w.;]+(?:\w+(?:'\w+)?[^\w.;]+){0,5}?|[^\w;]{1,6})"
 KIND = (
     r"(?:(?:local|virtual|remote|e-?mail|mail|final|original|destination|delivery|recipient'?s?|smtp|to"
     r"|or illegal|or invalid|or unknown|or inactive)[ -]+)*"
@@ -16,8 +16,8 @@ KIND = (
 
 NOT_THERE = (
     r"(?:un(?:known|recogni[sz]ed|deliverable|assigned)"
-    r"|not (?:be )?(?:currently |yet )?(?:a )?(?:found|exist\w*|known|valid|recogni[sz]ed|listed|present|registered|active|activated"
-    r"|in use|on this|hosted|local|in (?:the|our)|our|locat\w*|resolved|match\w*)"
+    r"|not (?:be )?(?:currently |yet )?(?:a )?(?:found|exist\w*|known|valid|recogni[sz]ed|listed|present|registered|active"
+    r"|activated|in use|on this|hosted|local|in (?:the|our)|our|locat\w*|resolved|match\w*)"
     r"|(?:does|do|did)(?: not|n't|nt|n t) (?:\w+ )?(?:exist|appear|have|match)"
     r"|no longer (?:\w+ )?(?:exist\w*|valid|active|available|in (?:use|service)|accept\w*|with|works?|here|at|on|used|monitored"
     r"|receiv\w*)"
@@ -36,6 +36,7 @@ GONE: tuple[Row, ...] = (
         r"deactivated (?:mail ?box|account|user)",
         r"(?:currently|been) suspended",
         r"missing home directory",
+        r"undeliverable (?:mail )?(?:address|recipient)",
         r"domain must exist",
         r"no \S+ in (?:the )?name directory|no matches? (?:to|in|for) (?:\w+ )?(?:nameserver|directory)",
         r"nessun utente|boite du destinataire archivee|never logged (?:in|on)",
@@ -43,7 +44,7 @@ GONE: tuple[Row, ...] = (
     (
         MAILBOX,
         (
-            rf"(?:unknown|invalid|no such|non-?exist[ae]nt|nonexisting|unrecogni[sz]ed|undeliverable"
+            rf"(?:unknown|invalid|no such|non-?exist[ae]nt|nonexisting|unrecogni[sz]ed"
             rf"|inactive|disabled|illegal|expired|terminated|closed|deleted|incorrect|wrong"
             rf"|not an? (?:valid|known|existing|active|local)|no valid|no known|bad) {KIND}{WHO}\b(?! error)"
         ),
