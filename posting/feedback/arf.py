@@ -1,4 +1,4 @@
-"""Complaints: a member called a copy of ours unwanted, and a provider tells us so (RFC 5965, and what older feedback loops send)."""
+"""Complaints: a member called a copy of ours unwanted, and a provider says so (RFC 5965, and what older feedback loops send)."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 from chamberlist import parsing
 from chamberlist.parsing import Parsed
-from posting.feedback import notices, traces
+from posting.feedback import notices, phrases, traces
 from posting.feedback.notices import Notice
 
 Kind = Literal["abuse", "fraud", "virus", "other"]  # RFC 5965 section 7.3.
@@ -26,13 +26,35 @@ KINDS = {
 TYPE = re.compile(r"^feedback-type[ \t]*:[ \t]*([\w-]{1,40})", re.IGNORECASE | re.MULTILINE)
 XARF = re.compile(r"^\W?report-?type\"?[ \t]*:[ \t]*\"?([\w-]{1,40})", re.IGNORECASE | re.MULTILINE)
 # Senders of reports that have no fields: AOL, Outlook's JMRP, Comcast, SpamCop, Abusix.
-REPORTERS = re.compile(
-    r"scomp@|staff@hotmail\.com|feedback-?loop|fbl[@.-]|\bfbl\b|jmrp|@reports\.spamcop\.net|spamcop|abuse[-_.]?report|complaints?@|feedbackloop@|abusix|netabuse|returnpath|validity",
-    re.IGNORECASE,
+REPORTERS = phrases.any_of(
+    r"scomp@",
+    r"staff@hotmail\.com",
+    r"feedback-?loop",
+    r"fbl[@.-]",
+    r"\bfbl\b",
+    r"\bjmrp\b",
+    r"@reports\.spamcop\.net",
+    r"spamcop",
+    r"abuse[-_.]?report",
+    r"complaints?@",
+    r"feedbackloop@",
+    r"abusix",
+    r"netabuse",
+    r"returnpath",
+    r"validity",
 )
-SUBJECTS = re.compile(
-    r"complaint about message from|feedback loop|\bfbl\b|abuse report|spam (?:report|complaint)|e-?mail (?:feedback|abuse) report|client tos notification|\[spamcop|abuse complaint|fw: (?:spam|junk)|junk ?mail report",
-    re.IGNORECASE,
+SUBJECTS = phrases.any_of(
+    r"complaint about message from",
+    r"feedback loop",
+    r"\bfbl\b",
+    r"abuse report",
+    r"spam (?:report|complaint)",
+    r"e-?mail (?:feedback|abuse) report",
+    r"client tos notification",
+    r"\[spamcop",
+    r"abuse complaint",
+    r"fw: (?:spam|junk)",
+    r"junk ?mail report",
 )
 
 

@@ -26,8 +26,10 @@ HOST = re.compile(
 )
 BLOCK_LISTS = re.compile(r"spamhaus|spamcop|sorbs|barracuda|surbl|senderscore|njabl|abuseat|dnsbl|\brbl")
 ASIDE = re.compile(
-    r"\(?in reply to (?:end of )?[a-z ]+ commands?\)?|after (?:rcpt to|mail from|end of data|data|initial connection):?(?:<addr>|addr)?(?: size=\d+)?:?"
-    r"|(?:rcpt to|mail from):<?addr>?|returned to sender|message returned|smtp error from remote (?:mail )?server(?: for [a-z ]+ command)?"
+    r"\(?in reply to (?:end of )?[a-z ]+ commands?\)?"
+    r"|after (?:rcpt to|mail from|end of data|data|initial connection):?(?:<addr>|addr)?(?: size=\d+)?:?"
+    r"|(?:rcpt to|mail from):<?addr>?|returned to sender|message returned"
+    r"|smtp error from remote (?:mail )?server(?: for [a-z ]+ command)?"
 )
 # IronPort puts a class of its own before what the other server said.
 WRAPPED = re.compile(

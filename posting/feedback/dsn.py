@@ -18,7 +18,10 @@ VAGUE = (".0.0", ".1.0", ".2.0", ".3.0", ".4.0", ".5.0", ".7.0")  # Endings of a
 
 @dataclass(frozen=True)
 class Failure:
-    """One recipient of a report. ``action`` is of RFC 3464 section 2.3.3, ``status`` of RFC 3463 or "", ``diagnostic`` has no addresses."""
+    """One recipient of a report: ``action`` is of RFC 3464 section 2.3.3, ``status`` of RFC 3463 or "".
+
+    ``recipient`` is as it stands there, or "". ``diagnostic`` is on one line, without addresses.
+    """
 
     recipient: str = field(repr=False)
     action: str
@@ -49,7 +52,7 @@ def read(message: Parsed, *, domain: str) -> Bounce | None:
 
 
 def read_known(message: Parsed, *, domain: str) -> Bounce | None:
-    """The same of a message that came to the address of one copy (VERP): it has one failure at least, also in a form that nobody knows.
+    """The same of what came to the address of one copy (VERP): it has one failure at least, also in a form that nobody knows.
 
     None only for what is plainly something else: a vacation reply, a receipt, a complaint, a challenge.
     """

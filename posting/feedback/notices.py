@@ -1,10 +1,11 @@
-"""Notices: the parts of a report apart. What its author says, what is in fields for programs (RFC 3464), and what comes back of our copy."""
+"""Notices: the parts of a report: what it says, what is in fields for programs (RFC 3464), and what comes back of our copy."""
 
 import binascii
 import html
 import quopri
 import re
 from base64 import b64decode
+from itertools import islice
 from typing import NamedTuple
 
 from chamberlist import parsing
@@ -24,23 +25,33 @@ COPY_KINDS = (
 
 FIELDS = re.compile(r"^(?:final|original)-recipient[ \t]*:", re.MULTILINE | re.IGNORECASE)
 NAMED = re.compile(r"^(?:action|status|diagnostic-code)[ \t]*:", re.MULTILINE | re.IGNORECASE)
-HEADER = r"(?:received|return-path|dkim-signature|message-id|mime-version|x-[\w-]+|content-type|delivered-to|list-id|authentication-results|arc-seal)"
+HEADER = (
+    r"(?:received|return-path|dkim-signature|message-id|mime-version|x-[\w-]+|content-type|delivered-to|list-id"
+    r"|authentication-results|arc-seal)"
+)
 # Where the returned message begins, when it stands in the same text as what is said of it.
 BEGINS = re.compile(
     rf"^[> \t]*{HEADER}[ \t]*:[ \t]*\S"
-    r"|^[-*=_# \t]*(?:(?:begin(?:ning)? of )?(?:the )?(?:original|returned|forwarded|unsent|undelivered|bounced|failed) (?:e-?mail )?(?:message|mail)(?: (?:headers?|text|body|content))?(?: follows?| below| attached)?|message headers? follows?)[-:.*=_# \t]*$"
-    r"|^[-* \t]*(?:this is (?:a|the) (?:copy|header|text|body|beginning|message header)|(?:below|included|here|following)(?: this line)? (?:is|are) (?:a|the|your) (?:copy|text|headers?|body|original|message|returned|beginning)\b)[^\n]{0,80}$"
-    r"|^[-* \t]*(?:a copy of|the (?:message )?(?:headers?|text|body|first \w+ \w+) of)[^\n]{0,60}\b(?:follow\w*|below)\b[^\n]{0,40}$"
-    r"|^[-* \t]*(?:die kopfzeilen|der kopf|kopie|es folgt|unten|urspr.ngliche|le message d.origine|message d.origine|mensaje original|messaggio originale|mensagem original|исходное сообщение)[^\n]{0,80}$",
+    r"|^[-*=_# \t]*(?:begin(?:ning)? of )?(?:the )?(?:original|returned|forwarded|unsent|undelivered|bounced|failed)"
+    r" (?:e-?mail )?(?:message|mail)(?: (?:headers?|text|body|content))?(?: follows?| below| attached)?[-:.*=_# \t]*$"
+    r"|^[-*=_# \t]*message headers? follows?[-:.*=_# \t]*$"
+    r"|^[-* \t]*(?:this is (?:a|the) (?:copy|header|text|body|beginning|message header)"
+    r"|(?:below|included|here|following)(?: this line)? (?:is|are) (?:a|the|your)"
+    r" (?:copy|text|headers?|body|original|message|returned|beginning)\b)[^\n]{0,80}$"
+    r"|^[-* \t]*(?:a copy of|the (?:message )?(?:headers?|text|body|first \w+ \w+) of)"
+    r"[^\n]{0,60}\b(?:follow\w*|below)\b[^\n]{0,40}$"
+    r"|^[-* \t]*(?:die kopfzeilen|der kopf|kopie|es folgt|unten|urspr.ngliche|le message d.origine|message d.origine"
+    r"|mensaje original|messaggio originale|mensagem original|исходное сообщение)[^\n]{0,80}$",
     re.MULTILINE | re.IGNORECASE,
 )
+WORD = re.compile(r"\S+")
 BREAKING = re.compile(r"<(?:br|/?p|/?div|/?tr|/?td|/?li|/?h\d|/?table)\b[^>]{0,500}>", re.IGNORECASE)
-HIDDEN = re.compile(r"<(style|script|head)\b[^>]{0,500}>.*?</\1>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+HIDDEN = (("<style", "</style"), ("<script", "</script"), ("<head", "</head"), ("<!--", "-->"))
 TAG = re.compile(r"<(?!\S{1,64}@)/?[a-z!][^<>]{0,2000}>", re.IGNORECASE)
 
 
 class Notice(NamedTuple):
-    """``said``: the text for people, ``fields``: blocks for programs, ``returned``: what comes back, ``kinds``: the media types of all parts."""
+    """``said`` is for people, ``fields`` are for programs, ``returned`` is what comes back; ``kinds`` are the media types."""
 
     said: str
     fields: tuple[str, ...]
@@ -77,7 +88,8 @@ def read(message: Parsed) -> Notice:
 
 def _apart(text: str) -> tuple[str, str]:
     """What is said, and what follows of the returned message; without a word before it, nothing is taken for that."""
-    found = next((found for found in BEGINS.finditer(text) if len(text[: found.start()].split()) > 2), None)
+    words = list(islice(WORD.finditer(text), 3))
+    found = BEGINS.search(text, words[2].end()) if len(words) == 3 else None
     at_fields = FIELDS.search(text)
     if found is None or (at_fields and at_fields.start() > found.start() and NAMED.search(text)):
         return text, ""
@@ -104,4 +116,17 @@ def text_of(part: Parsed) -> str:
 
 
 def _without_tags(marked: str) -> str:
-    return html.unescape(TAG.sub("", BREAKING.sub("\n", HIDDEN.sub(" ", marked))))
+    for begin, end in HIDDEN:
+        marked = _without(marked, begin, end)
+    return html.unescape(TAG.sub("", BREAKING.sub("\n", marked)))
+
+
+def _without(marked: str, begin: str, end: str) -> str:
+    """Without what is between the two; what never ends is kept. An expression would take the square of the length."""
+    lowered, kept, at = marked.lower(), [], 0
+    if len(lowered) != len(marked):
+        return marked
+    while (start := lowered.find(begin, at)) >= 0 and (stop := lowered.find(end, start)) >= 0:
+        kept.append(marked[at:start])
+        at = stop
+    return " ".join([*kept, marked[at:]])

@@ -14,10 +14,11 @@ MOST = 50
 AROUND = 1_200
 LISTED, KNOWN = 4, 10  # What it weighs that an address stands in a list, or is the one that we wrote to.
 ADDRESS = re.compile(
-    r"(?<![^\s<>\"'(),;:\[\]=*`„“»«>-])[^\s<>\"'(),;:\[\]@`„“»«]{1,64}@(?:[^\s<>\"'(),;:\[\]@/?=&`„“»«]{1,63}\.)+[^\s<>\"'(),;:\[\]@./?=&`„“»«]{2,63}"
+    r"(?<![^\s<>\"'(),;:\[\]=*`„“»«>-])[^\s<>\"'(),;:\[\]@`„“»«]{1,64}"
+    r"@(?:[^\s<>\"'(),;:\[\]@./?=&`„“»«]{1,63}\.){1,10}[^\s<>\"'(),;:\[\]@./?=&`„“»«]{2,63}"
 )
 OFFICES = re.compile(
-    r"(?:postmaster|mailer-daemon|mdaemon|abuse|hostmaster|help-?desk|support|admin(?:istrator)?|noc|no-?reply|webmaster|root|daemon|mailerdaemon)@",
+    r"(?:postmaster|mailer-?daemon|mdaemon|daemon|abuse|hostmaster|help-?desk|support|admin(?:istrator)?|noc|no-?reply|webmaster|root)@",
     re.IGNORECASE,
 )
 # A line that has an address, and nothing else but a mark.
@@ -27,11 +28,12 @@ ALONE = re.compile(
 ENDED = re.compile(r"[>\"'\])]{0,3}[ \t]*(?::|\.{0,3}[ \t]*(?:\n|\Z)|<mailto:|\n)")
 DIRECT = re.compile(r"(?:smtp[:=]|expanded from: ?|rcpt to: ?|recipient: ?)[<\"'\[]{0,2}\Z", re.IGNORECASE)
 NAMED = re.compile(
-    r"\b(?:recipients?|rcpt|to|for|user|address(?:es)?|mailbox|account|deliver\w*|undeliverable|reach\w*|failed|unknown|empf\w+|destinat\w+|an|pour|para)\b[^\n@]{0,60}\Z",
+    r"\b(?:recipients?|rcpt|to|for|user|address(?:es)?|mailbox|account|deliver\w*|undeliverable|reach\w*|failed|unknown|empf\w+"
+    r"|destinat\w+|an|pour|para)\b[^\n@]{0,60}\Z",
     re.IGNORECASE,
 )
 OF_OTHERS = re.compile(
-    r"\b(?:from|sender|contact|questions?|help|assistance|sent by|write to|reply to|e-?mail us|return path|mail from)\b[^\n@]{0,50}\Z",
+    r"\b(?:from|sender|contact|questions?|help|assistance|sent by|write to|reply to|e-?mail us|return path)\b[^\n@]{0,50}\Z",
     re.IGNORECASE,
 )
 
@@ -57,19 +59,18 @@ class Place(NamedTuple):
 
 
 def recipients(said: str, *, domain: str, known: tuple[str, ...] = (), message: Parsed) -> list[Named]:
-    """The recipients that the text names, most likely ones only; ``known`` are those that the returned copy or the report's header names."""
+    """The recipients that the text names, most likely ones only; ``known`` are those that the copy or a header names."""
     text = said[:LONGEST]
     places = list(_places(text, domain, {address.lower() for address in known}))
     best = max((place.weight for place in places), default=0)
-    if best < LISTED:
+    if best < LISTED and len(said) < LONGEST:
         others = _by_other_formats(message, domain)
         if others:
             return [Named(address, _around(text, address)) for address in others]
     enough = LISTED if best < KNOWN else KNOWN
     listed = [place for place in places if place.weight >= enough] or [place for place in places if place.weight == best][:1]
-    return list({place.address.lower(): Named(place.address, _near(text, place, places)) for place in reversed(listed)}.values())[
-        ::-1
-    ][:MOST]
+    first = {place.address.lower(): place for place in reversed(listed[:MOST])}
+    return [Named(place.address, _near(text, place, places)) for place in reversed(first.values())]
 
 
 def _places(text: str, domain: str, known: set[str]) -> Iterator[Place]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from posting.delivery.replies import status_in
 
-MOST = 200  # Recipients of one report.
+MOST = 50  # Recipients of one report.
 ACTIONS = {
     "fail": "failed",
     "error": "failed",  # OpenSMTPD.

@@ -1,4 +1,4 @@
-"""Traces: what a returned message still shows of which copy it was, in our own Message-ID, links and addresses. Nothing here is proven yet."""
+"""Traces: what a returned message shows of which copy it was, in our Message-ID, links and addresses. None of it is proven here."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ LINK = re.compile(rf"/leave/{TOKEN}")
 
 
 class Traces(NamedTuple):
-    """``handles``: the 32 digits before the @ of our Message-IDs; ``tokens``: local parts of addresses of ours, ``b-...``, ``leave-...``, ``r-...``."""
+    """``handles``: what is before the @ of our Message-IDs; ``tokens``: local parts of addresses of ours, as ``b-...``."""
 
     handles: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
