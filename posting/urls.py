@@ -11,6 +11,7 @@ urlpatterns = [
     path("senders/write/", views.compose, name="compose"),
     path("senders/posts/<int:pk>/", views.post_page, name="sender_post"),
     path("senders/posts/<int:pk>/edit/", views.edit, name="edit_post"),
+    path("senders/posts/<int:pk>/files/<int:position>/", views.post_file, name="post_file"),
     path("senders/posts/<int:pk>/submit/", views.submit, name="submit_post"),
     path("senders/posts/<int:pk>/withdraw/", views.withdraw, name="withdraw_post"),
     path("senders/posts/<int:pk>/test/", views.test, name="test_post"),

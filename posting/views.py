@@ -10,10 +10,12 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from chamberlist import pages, throttle
+from posting import filepages
 from posting.delivery import copies, ledger
 from posting.forms import PostForm, SignInForm
 from posting.models import Delivery, Post, Sender
@@ -131,11 +133,16 @@ def post_page(request: HttpRequest, sender: Sender, pk: int) -> HttpResponse:
     """One post: how it will look, where it is, and what the author can do now."""
     post = get_object_or_404(sender.posts.select_related("mailing_list", "sender"), pk=pk)
     is_draft = post.state == Post.State.DRAFT
+
+    def address(position: int) -> str:
+        return reverse("post_file", args=[post.pk, position])
+
     context = {
         "sender": sender,
         "post": post,
         "preview_from": copies.author_name(post),
-        "preview_text": post.body,
+        "preview_html": filepages.text(post, address),
+        "files": filepages.listed(post, address),
         "reasons": post.reasons if post.state == Post.State.HELD else [],
         "counts": _counts(post),
         "may_edit": is_draft,
@@ -144,6 +151,13 @@ def post_page(request: HttpRequest, sender: Sender, pk: int) -> HttpResponse:
         "may_withdraw": post.state in Post.states_before(Post.State.WITHDRAWN),
     }
     return render(request, "posting/post.html", context)
+
+
+@require_safe
+@signed_in
+def post_file(request: HttpRequest, sender: Sender, pk: int, position: int) -> HttpResponse:
+    """A picture or a file of a post of one's own."""
+    return filepages.file(get_object_or_404(sender.posts, pk=pk), position)
 
 
 @require_POST

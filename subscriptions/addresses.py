@@ -1,6 +1,7 @@
 """Mail addresses: read, compared, masked. Pure text; nothing here knows who subscribes."""
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from email_validator import EmailNotValidError, validate_email
@@ -59,11 +60,21 @@ def masked(text: str) -> str:
 
 def found_in(text: str) -> list[str]:
     """The mail addresses that stand in a text, as written, each once, in order."""
-    found: dict[str, str] = {}
+    return list(each_found_in(text))
+
+
+def each_found_in(text: str) -> Iterator[str]:
+    """The same, one at a time: a text may be long."""
+    tried, found = set[str](), set[str]()
     for match in ADDRESS.finditer(text):
+        if match.group() in tried:
+            continue
+        tried.add(match.group())
         written = match.group().strip(".,;:!?*_~`'()[]{}<>\u2018\u2019\u201c\u201d").removeprefix("mailto:")
         try:
-            found.setdefault(parse(written).normalised, written)
+            normalised = parse(written).normalised
         except BadAddress:
             continue
-    return list(found.values())
+        if normalised not in found:
+            found.add(normalised)
+            yield written

@@ -1,16 +1,18 @@
 """Plain builders of rows, through the product's own verbs where there is one."""
 
+import hashlib
 import uuid
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
 from chamberlist.clock import Now
 from posting.delivery import audience
 from posting.delivery.ledger import Marked, Place
-from posting.models import Delivery, Post, Sender
+from posting.models import Delivery, InboundMail, Post, Sender
 from posting.moderation import moderation
 from posting.submission import senders, submission
 from subscriptions import addresses, importing
@@ -51,19 +53,19 @@ def a_sender(*lists: MailingList, address: str = "joe@bloggs.example", name: str
     return sender
 
 
-def a_draft(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def a_draft(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     words = {"subject": "Spring offers", "body": "Two loaves for one.\n\nSee https://bloggs.example/offers", **words}
     return submission.write(sender, mailing_list or sender.lists.get(), key=uuid.uuid4(), **words)
 
 
-def a_held_post(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def a_held_post(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     post = a_draft(sender, mailing_list, **words)
     assert submission.submit(post, content_hash=post.content_hash) == ""
     post.refresh_from_db()
     return post
 
 
-def an_accepted_post(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def an_accepted_post(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     post = a_held_post(sender, mailing_list, **words)
     if post.state == Post.State.HELD:
         assert moderation.accept(post, content_hash=post.content_hash, by="a test", now=True) == ""
@@ -71,7 +73,7 @@ def an_accepted_post(sender: Sender, mailing_list: MailingList | None = None, **
     return post
 
 
-def a_sending_post(sender: Sender, mailing_list: MailingList | None = None, **words: str) -> Post:
+def a_sending_post(sender: Sender, mailing_list: MailingList | None = None, **words: Any) -> Post:
     """Accepted and expanded: its copies wait in the ledger."""
     post = an_accepted_post(sender, mailing_list, **words)
     assert audience.expand(post.pk)
@@ -79,7 +81,7 @@ def a_sending_post(sender: Sender, mailing_list: MailingList | None = None, **wo
     return post
 
 
-def a_post_to(address: str, mailing_list: MailingList | None = None, *, sender: str = "Bloggs Ltd", **words: str) -> Post:
+def a_post_to(address: str, mailing_list: MailingList | None = None, *, sender: str = "Bloggs Ltd", **words: Any) -> Post:
     """A post whose one copy waits in the ledger."""
     promotions = mailing_list or a_list()
     a_member(promotions, address)
@@ -101,6 +103,14 @@ def a_mark(post: Post) -> Marked:
 
 def a_delivery(post: Post, member: Subscription) -> Delivery:
     return post.deliveries.get(subscription=member)
+
+
+def a_mail(raw: bytes = b"Subject: Buns\n\nTwo for one", *, to: str = "postmaster", **columns: Any) -> InboundMail:
+    """A message from Anne to an address of ours, that waits to be read."""
+    mail = InboundMail(via="lmtp", size=len(raw), digest=hashlib.sha256(to.encode() + raw).digest(), **columns)
+    mail.envelope_sender, mail.recipient, mail.content = "anne@bakery.example", f"{to}@{settings.LIST_DOMAIN}", raw
+    mail.save()
+    return mail
 
 
 def later(row: Any, column: str, passed: timedelta) -> None:

@@ -184,10 +184,11 @@ def _read_json(body: bytes, kind: str) -> dict[str, Any]:
 
 
 def _read_form(body: bytes, kind: str) -> dict[str, Any]:
-    """A form, whichever way it is written; a field that comes twice is an error."""
+    """A form, whichever way it is written, without its files; a field that comes twice is an error."""
     if kind.startswith("multipart/form-data"):
         parsed = message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body, policy=policy.HTTP)
-        pairs = [(str(part.get_param("name", header="content-disposition")), part.get_content()) for part in parsed.walk()][1:]
+        parts = [part for part in parsed.walk() if not part.is_multipart() and not part.get_filename()]
+        pairs = [(str(part.get_param("name", header="content-disposition")), part.get_content()) for part in parts]
     else:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs), "a field came twice"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from html import escape
 from typing import Any
 
 import pytest
@@ -15,10 +16,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from chamberlist import tokens
-from posting.delivery import copies, gate, mime
+from posting.delivery import copies, foreign, formatted, gate, mime, parts
 from posting.delivery.copies import Copy
 from posting.delivery.ledger import Marked
 from posting.models import Post, Sender
+from posting.submission import enclosing
 from subscriptions.models import MailingList
 from tests import builders
 
@@ -156,19 +158,35 @@ LOCALS = st.one_of(
     st.sampled_from(["jörg", "δοκιμή", "用户", "a" * 64, "'", "=", "-"]),
 ).filter(lambda local: "=?" not in local)
 DOMAINS = st.sampled_from(["bakery.example", "xn--bckerei-5wa.example", "b" * 63 + "." + "c" * 63 + ".example"])
+NAMES = st.one_of(
+    st.sampled_from(["offer.pdf", "Frühling 🌷.png", 'a "b"; c=d.txt', "x" * 200, "x " * 90, "🌷" * 120, "=?utf-8?q?x?=.pdf"]),
+    WORDS,
+).map(enclosing.file_name)
 ATTACHMENTS = st.builds(
-    mime.Attachment,
-    st.sampled_from(["offer.pdf", "Frühling 🌷.png"]),
-    st.sampled_from(["application/pdf", "image/png"]),
-    st.binary(max_size=300),
+    mime.Attachment, NAMES, st.sampled_from(["application/pdf", "image/png", "text/csv"]), st.binary(max_size=300), st.just("")
 )
+PICTURES = st.builds(mime.Attachment, NAMES, st.sampled_from(["image/png", "image/jpeg"]), st.binary(max_size=300), st.just(""))
+PAGES = st.lists(
+    st.one_of(
+        WORDS.map(lambda words: f"<p>{escape(words)}</p>"), st.sampled_from(["<table><tr><td>x</td></tr></table>", "<p>.</p>"])
+    ),
+    min_size=1,
+    max_size=5,
+).map("".join)
 
 
-def an_unsaved_post(subject: str, lines: list[str], name: str) -> Post:
+def with_pictures(html: str, pictures: list[mime.Attachment]) -> tuple[str, list[mime.Attachment]]:
+    """A page that shows them, and they with their names at our domain."""
+    names = [f"part{number}.abc" for number in range(len(pictures))]
+    page = formatted.clean(html + "".join(f'<p><img src="cid:{name}" alt="."></p>' for name in names))
+    return page, [picture._replace(content_id=copies.picture_id(name)) for picture, name in zip(pictures, names, strict=True)]
+
+
+def an_unsaved_post(subject: str, lines: list[str], name: str, html: str = "") -> Post:
     mailing_list = MailingList(slug="promotions", name="Promotions")
     sender = Sender(name=" ".join(name.split()))
     sender.address = "joe@bloggs.example"
-    post = Post(pk=1, mailing_list=mailing_list, sender=sender, subject=" ".join(subject.split()), body="\n".join(lines))
+    post = Post(pk=1, mailing_list=mailing_list, sender=sender, subject=" ".join(subject.split()), body="\n".join(lines), html=html)
     post.submission_key, post.accepted_at = uuid.uuid4(), datetime(2026, 11, 23, tzinfo=UTC)
     return post
 
@@ -176,14 +194,17 @@ def an_unsaved_post(subject: str, lines: list[str], name: str) -> Post:
 @hypothesis_settings(max_examples=60, deadline=None)
 @given(
     subject=WORDS, lines=st.lists(LINES, min_size=1, max_size=8), name=WORDS, local=LOCALS, domain=DOMAINS,
-    attachments=st.lists(ATTACHMENTS, max_size=2),
+    html=st.one_of(st.just(""), PAGES), attachments=st.lists(ATTACHMENTS, max_size=2), pictures=st.lists(PICTURES, max_size=2),
 )  # fmt: skip
 def test_a_copy_has_the_bytes_that_the_email_package_gives_it(
-    subject: str, lines: list[str], name: str, local: str, domain: str, attachments: list[mime.Attachment]
-):
-    post, recipient = an_unsaved_post(subject, lines, name), f"{local}@{domain}"
+    subject: str, lines: list[str], name: str, local: str, domain: str, html: str,
+    attachments: list[mime.Attachment], pictures: list[mime.Attachment],
+):  # fmt: skip
+    page, shown = with_pictures(html, pictures) if html else ("", [])
+    attachments = attachments + shown
+    post, recipient = an_unsaved_post(subject, lines, name, page), f"{local}@{domain}"
     marked = Marked(1, 1, uuid.uuid4().bytes, uuid.uuid4().bytes, recipient, 1)
-    compiled = copies.compile_post(post, attachments)
+    compiled = copies.compile_with(post, attachments)
     copy = copies.build(compiled, marked)
     assert gate.check_copy(compiled, marked, copy) == ""
     assert copy.message == copies.message(post, copies.values_for(marked), attachments)
@@ -194,6 +215,12 @@ def test_a_copy_has_the_bytes_that_the_email_package_gives_it(
     assert b"\n" not in copy.data.replace(b"\r\n", b"") and b"\r" not in copy.data.replace(b"\r\n", b"")
     assert copy.data.endswith(b"\r\n") and b"\r\n.\r\n" not in copy.data
     assert_same_structure(copy.message, recipient)
+    specimen = message_from_bytes(compiled.specimen)
+    assert parts.problem(specimen, attachments) == ""
+    rendered = parts.texts(specimen)[1].get_payload(decode=True)
+    assert isinstance(rendered, bytes)
+    assert foreign.found_in(rendered.decode(), [file.content_id for file in shown]) == ""
+    assert compiled.files == mime.in_order(attachments)
 
 
 def assert_same_structure(content: bytes, recipient: str) -> None:
@@ -206,15 +233,18 @@ def assert_same_structure(content: bytes, recipient: str) -> None:
     assert re.findall(r"(?m)^To: (.*)\r$", head.decode()) == [recipient]
     for reader in (old, new):
         kinds = [part.get_content_type() for part in reader.walk() if not part.get_filename()]
-        assert kinds[-3:] == ["multipart/alternative", "text/plain", "text/html"]
+        alternative = kinds.index("multipart/alternative")
+        assert kinds[:alternative] in ([], ["multipart/mixed"])
+        inside = [kind for kind in kinds[alternative:] if kind != "multipart/related"]
+        assert inside == ["multipart/alternative", "text/plain", "text/html"]
 
 
 def test_a_link_may_stand_where_a_line_is_broken():
     for length in range(80):
         post = an_unsaved_post("Offers", ["x" * length], "n" * length or "n")
-        compiled = copies.compile_post(post)
+        compiled = copies.compile_with(post, [])
         marked = Marked(1, 1, uuid.uuid4().bytes, uuid.uuid4().bytes, "anne@bakery.example", 1)
-        assert copies.build(compiled, marked).message == copies.message(post, copies.values_for(marked))
+        assert copies.build(compiled, marked).message == copies.message(post, copies.values_for(marked), [])
         assert [slot.name for slot in compiled.data.slots].count("leave") >= 4
 
 

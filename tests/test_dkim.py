@@ -66,7 +66,7 @@ def signers(request: pytest.FixtureRequest, settings: Any) -> tuple[dkim.Signer,
 
 def a_signed_copy(recipient: str) -> copies.Copy:
     post = an_unsaved_post("Frühling 🌷 " * 12, LINES, "Bäckerei Müller")
-    compiled, marked = copies.compile_post(post), Marked(1, 1, uuid.uuid4().bytes, uuid.uuid4().bytes, recipient, 1)
+    compiled, marked = copies.compile_with(post, []), Marked(1, 1, uuid.uuid4().bytes, uuid.uuid4().bytes, recipient, 1)
     copy = copies.build(compiled, marked)
     assert gate.check_copy(compiled, marked, copy) == ""
     assert copies.build(compiled, marked) == copy, "the same bytes over retries"

@@ -9,6 +9,7 @@ import pytest
 from posting.delivery import copies, gate
 from posting.delivery.copies import Compiled, Copy
 from posting.delivery.ledger import Marked
+from posting.delivery.template import Template
 from posting.models import Post
 from posting.moderation import moderation
 from tests import builders
@@ -91,7 +92,8 @@ def test_a_template_that_leaks_does_not_pass(foot: str, problem: str, monkeypatc
 )
 def test_a_message_that_was_built_oddly_does_not_pass(before: bytes, after: bytes, problem: str):
     compiled, _, _ = a_case()
-    assert problem in gate.check_post(replace(compiled, specimen=compiled.specimen.replace(before, after, 1)))
+    spoilt = Template.cut(compiled.specimen.replace(before, after, 1), compiled.own)
+    assert problem in gate.check_post(replace(compiled, whole=spoilt))
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ from django.utils.html import linebreaks, urlize
 from django.utils.safestring import SafeString, mark_safe
 
 from chamberlist import tokens
-from posting.delivery import mime
+from posting.delivery import formatted, mime, parts
 from posting.delivery.ledger import Marked
 from posting.delivery.mime import Attachment
 from posting.delivery.signing import Signing
 from posting.delivery.template import Template
+from posting.models import Attachment as AttachmentRow
 from posting.models import Post
 from subscriptions.mails import link
 from subscriptions.models import MailingList
@@ -31,6 +32,7 @@ from subscriptions.models import MailingList
 ENCODED = ("From", "To", "Subject", "Date", "MIME-Version", "Content-Type")  # The rest of a copy's headers are verbatim.
 
 
+END_OF_HEAD = b"\r\n\r\n"
 Values = Mapping[str, bytes]  # What a copy has of its own, by the names of the slots.
 
 
@@ -55,35 +57,69 @@ class Copy(NamedTuple):
 
 @dataclass(frozen=True)
 class Compiled:
-    """A post built once. ``specimen`` is a whole copy for nobody, for the gate to read."""
+    """A post built once. What it has attached is in memory once: ``data`` and ``signing`` share the pieces of ``whole``."""
 
     post: Post
-    specimen: bytes = field(repr=False)
     own: Mapping[str, bytes] = field(repr=False)  # The specimen's values.
-    data: Template
+    whole: Template
+    data: Template  # The same as it stands between DATA and the final dot.
     signing: Signing
+
+    @property
+    def specimen(self) -> bytes:
+        """A whole copy for nobody, for the gate to read."""
+        return self.whole.fill(self.own)
+
+    @cached_property
+    def files(self) -> list[Attachment]:
+        """What the specimen has attached, for a provider's interface."""
+        parsed = BytesParser(policy=compat32).parsebytes(self.specimen)
+        return [file for file in parts.files(parsed) if file is not None]
 
     @cached_property
     def fields(self) -> dict[str, Template]:
         """What the specimen says, with slots: its verbatim headers by their names, and its texts as ``text`` and ``text/html``."""
         parsed = BytesParser(policy=compat32).parsebytes(self.specimen)
         said = {name.lower(): value.encode() for name, value in parsed.items() if name not in ENCODED}
-        for part in parsed.walk():
-            if part.get_content_maintype() == "text":
-                content = part.get_payload(decode=True)
-                assert isinstance(content, bytes)
-                name = "text" if part.get_content_subtype() == "plain" else part.get_content_type()
-                said[name] = content.replace(b"\r\n", b"\n")
+        for part in parts.texts(parsed):
+            content = part.get_payload(decode=True)
+            assert isinstance(content, bytes)
+            name = "text" if part.get_content_subtype() == "plain" else part.get_content_type()
+            said[name] = content.replace(b"\r\n", b"\n")
         return {name: Template.cut(value, self.own) for name, value in said.items()}
 
 
-def compile_post(post: Post, attachments: Sequence[Attachment] = ()) -> Compiled:
+def compile_post(post: Post) -> Compiled:
     """Build what all copies of a post share."""
+    return compile_with(post, attached(post))
+
+
+def compile_with(post: Post, attachments: Sequence[Attachment]) -> Compiled:
+    """The same with these files."""
     specimen = _specimen()
-    whole = message(post, specimen, attachments)
-    head, _, body = whole.partition(b"\r\n\r\n")
-    signing = Signing(settings.DKIM, settings.LIST_DOMAIN, head, body, specimen)
-    return Compiled(post, whole, specimen, Template.cut(whole, specimen).dot_stuffed(), signing)
+    built = message(post, specimen, attachments)
+    whole, head = Template.cut(built, specimen), built[: built.index(END_OF_HEAD)]
+    signing = Signing(settings.DKIM, settings.LIST_DOMAIN, head, whole.after(END_OF_HEAD), specimen)
+    return Compiled(post, specimen, whole, whole.dot_stuffed(), signing)
+
+
+def attached(post: Post) -> list[Attachment]:
+    """The files of a post, in order. Its pictures have ids at our domain (RFC 2392)."""
+    return [_attachment(row) for row in post.attachments.order_by("position")]
+
+
+def _attachment(row: AttachmentRow) -> Attachment:
+    return Attachment(row.name, row.kind, bytes(row.content), row.content_id and picture_id(row.content_id))
+
+
+def picture_id(content_id: str) -> str:
+    """What a picture is called in a message."""
+    return f"{content_id}@{settings.LIST_DOMAIN}"
+
+
+def picture_in_mail(content_id: str) -> str:
+    """Where the HTML of a copy finds a picture."""
+    return f"cid:{picture_id(content_id)}"
 
 
 def build(compiled: Compiled, marked: Marked, own: Values | None = None) -> Copy:
@@ -117,15 +153,15 @@ def envelope_sender(values: Mapping[str, bytes]) -> str:
     return f"b-{values['bounce'].decode()}@{settings.LIST_DOMAIN}"
 
 
-def message(post: Post, values: Mapping[str, bytes], attachments: Sequence[Attachment] = ()) -> bytes:
-    """One copy, built whole."""
+def message(post: Post, values: Mapping[str, bytes], attachments: Sequence[Attachment]) -> bytes:
+    """One copy, built whole, with the files of the post."""
     own = {name: value.decode() for name, value in values.items()}
     text, html = texts(post, leave=own["leave"], choose=own["choose"])
     boundary = f"=_{tokens.make('boundary', post.submission_key)}"  # Of the post, and nothing that its words could hold.
     return mime.build(headers(post, own), text=text, html=html, boundary=boundary, attachments=attachments)
 
 
-def texts(post: Post, *, leave: str, choose: str) -> tuple[str, str]:
+def texts(post: Post, *, leave: str, choose: str, picture: formatted.Picture = picture_in_mail) -> tuple[str, str]:
     """The texts, plain and HTML, with the links that these tokens make."""
     context = {
         "post": post,
@@ -134,7 +170,7 @@ def texts(post: Post, *, leave: str, choose: str) -> tuple[str, str]:
         "chamber": settings.CHAMBER,
         "leave_url": link("leave", leave),
         "choose_url": link("choose", choose),
-        "body_html": paragraphs(post.body),
+        "body_html": formatted.in_mail(post.html, picture) if post.html else paragraphs(post.body),
     }
     return render_to_string("mail/copy.txt", context), render_to_string("mail/copy.html", context)
 

@@ -5,20 +5,19 @@ laid on what was searched: all between the slots is the same, and what is in the
 bytes, what its interface is given is laid on it instead.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from email import policy
 from email.message import Message
+from email.mime.base import MIMEBase
 from email.parser import BytesParser
 from email.utils import getaddresses
-from html import unescape
-from html.parser import HTMLParser
-from urllib.parse import unquote
 
 from django.conf import settings
 
 from chamberlist import providers
-from posting.delivery import copies, messages
+from posting.delivery import copies, foreign, formatted, messages, mime, parts, searching
 from posting.delivery.copies import Compiled, Copy, Values
 from posting.delivery.ledger import Marked
 from posting.models import Post
@@ -33,8 +32,8 @@ ELSEWHERE = "It is not addressed to its recipient alone."
 CHANGED = "It is not what was checked, with its own values and no others."
 LONGEST_LINE = 998  # Octets without CRLF (RFC 5322 section 2.1.1).
 LONGEST_RECIPIENT = 254
-TAGS = {"html", "head", "meta", "title", "body", "div", "p", "br", "strong", "a"}
-ATTRIBUTES = {"lang", "charset", "name", "content", "style", "href", "rel"}
+LARGEST = 10_000_000  # Octets of a copy: many mail servers take no more.
+MOST_STRANGERS = 200  # The rest are found once these are allowed.
 SIGNATURES = re.compile(rb"(?:DKIM-Signature: v=1; [ -~]+\r\n(?: [ -~]+\r\n)+)*")
 TOKEN = rb"[a-z2-7]{52}"
 GRAMMAR = {
@@ -49,10 +48,21 @@ VALUES = re.compile(rb"\0".join(GRAMMAR.values()))  # All in one go: none of the
 
 
 def strangers(post: Post) -> list[str]:
-    """The addresses in a post's own words that are neither its sender's, nor the Chamber's, nor allowed by staff by name."""
+    """The addresses that a post names which are neither its sender's, nor the Chamber's, nor allowed by staff by name."""
+    return list(named(post))
+
+
+def named(post: Post) -> dict[str, str]:
+    """The same, each with the name of the file in which it stands; "" is the text."""
     known = {_normalised(text) for text in _published(post)}
-    found = addresses.found_in(f"{post.subject}\n{post.body}")
-    return [written for written in found if _normalised(written) not in known]
+    found: dict[str, str] = {}
+    for written, place in searching.named_in(post):
+        if _normalised(written) not in known:
+            known.add(_normalised(written))
+            found[written] = place
+        if len(found) == MOST_STRANGERS:
+            break
+    return found
 
 
 def check_post(compiled: Compiled) -> str:
@@ -62,8 +72,19 @@ def check_post(compiled: Compiled) -> str:
         return "Its content is not the one that was accepted."
     if strangers(post):
         return "It names an address that staff did not allow."
-    specimen = BytesParser(policy=policy.compat32).parsebytes(compiled.specimen)
-    return _headers_problem(specimen) or _lines_problem(compiled.specimen) or _parts_problem(specimen, post)
+    if formatted.clean(post.html) != post.html:
+        return "Its formatted text is not in the form in which one is kept."
+    if any(hashlib.sha256(file.content).hexdigest() != file.sha256 for file in post.attachments.all()):
+        return "A file of it is not the one that was accepted."
+    specimen = compiled.specimen
+    parsed = BytesParser(policy=policy.compat32).parsebytes(specimen)
+    attached = copies.attached(post)
+    return (
+        _headers_problem(parsed)
+        or _lines_problem(specimen)
+        or parts.problem(parsed, attached)
+        or _texts_problem(parsed, post, {file.content_id for file in attached if file.content_id})
+    )
 
 
 def check_copy(compiled: Compiled, marked: Marked, copy: Copy, own: Values | None = None) -> str:
@@ -97,7 +118,9 @@ def check_message(compiled: Compiled, marked: Marked, message: messages.Message,
     names = [name.lower() for name in message.extra_headers]
     if set(names) != GIVEN or len(names) != len(GIVEN):
         return "It has a header that does not belong into it, or lacks one."
-    if _fields(message) != _checked_fields(compiled, values) or message.attachments or message.content_subtype != "plain":
+    if _fields(message) != _checked_fields(compiled, values) or message.content_subtype != "plain":
+        return CHANGED
+    if [mime.read(part) if isinstance(part, MIMEBase) else None for part in message.attachments] != compiled.files:
         return CHANGED
     return ""
 
@@ -135,51 +158,26 @@ def _headers_problem(message: "Message[str, str]") -> str:
 def _lines_problem(specimen: bytes) -> str:
     if not specimen.isascii() or b"\n" in specimen.replace(b"\r\n", b"") or b"\r" in specimen.replace(b"\r\n", b""):
         return "A rendered copy has an octet that a mail server may change."
+    if len(specimen) > LARGEST:
+        return f"A copy would be larger than {LARGEST // 1_000_000} MB, with what is attached; many mail servers take no more."
     if max(len(line) for line in specimen.split(b"\r\n")) > LONGEST_LINE - LONGEST_RECIPIENT:
         return "A rendered copy has a line that is longer than mail servers accept."
     return ""
 
 
-def _parts_problem(message: "Message[str, str]", post: Post) -> str:
-    """Every text in it, as its reader sees it."""
-    known = {_normalised(text) for text in _published(post)}
-    for part in message.walk():
-        if part.get_content_maintype() != "text":
-            continue
+def _texts_problem(message: "Message[str, str]", post: Post, pictures: set[str]) -> str:
+    """Both texts, as their reader sees them."""
+    known = {_normalised(text) for text in (*_published(post), *pictures)}
+    for part in parts.texts(message):
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
-        text = content.decode(part.get_content_charset("utf-8"), "replace")
-        if part.get_content_subtype() == "html":
-            if problem := _Foreign.problem(text):
-                return problem
-            text = unquote(unescape(text))
-        if any(_normalised(written) not in known for written in addresses.found_in(text)):
+        text, is_html = content.decode(part.get_content_charset("utf-8"), "replace"), part.get_content_subtype() == "html"
+        if is_html and (found := foreign.found_in(text, pictures)):
+            return f"A rendered copy has foreign content: {found}."
+        written = searching.addresses_in_html(text) if is_html else searching.addresses_in(text)
+        if any(_normalised(address) not in known for address in written):
             return "A rendered copy names an address that does not belong into it."
     return ""
-
-
-class _Foreign(HTMLParser):
-    """Looks for what a mail of ours has no use for: pictures, scripts, forms, and whatever else a mail program would fetch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = ""
-
-    @classmethod
-    def problem(cls, html: str) -> str:
-        parser = cls()
-        parser.feed(html)
-        parser.close()
-        return parser.found and f"A rendered copy has foreign content: {parser.found[:40]}."
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in TAGS:
-            self.found = self.found or tag
-        for name, value in attrs:
-            is_fetched = "url(" in (value or "").lower() if name == "style" else False
-            is_link = name != "href" or re.match(r"(https?://|mailto:)", value or "") is not None
-            if name not in ATTRIBUTES or is_fetched or not is_link:
-                self.found = self.found or name
 
 
 def _published(post: Post) -> tuple[str, ...]:

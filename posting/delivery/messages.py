@@ -1,5 +1,7 @@
 """Messages: one copy as a provider's interface takes it, an ``EmailMessage`` of Django's with what django-anymail adds."""
 
+from email.encoders import encode_base64
+from email.mime.base import MIMEBase
 from typing import Any
 
 from anymail.exceptions import AnymailInvalidAddress
@@ -7,7 +9,7 @@ from anymail.utils import parse_address_list
 from django.core.mail import EmailMultiAlternatives
 
 from chamberlist import providers
-from posting.delivery import copies
+from posting.delivery import copies, mime
 from posting.delivery.copies import Compiled
 from posting.delivery.ledger import Marked
 
@@ -38,9 +40,25 @@ def build(compiled: Compiled, marked: Marked, backend: str) -> Message:
         headers={name: value for name, value in headers.items() if name not in FIELDS},
     )
     message.attach_alternative(lines(html), "text/html")
+    for file in compiled.files:
+        message.attach(part(file))
     message.metadata = metadata(marked)
     providers.switch_tracking_off(message, backend)
     return message
+
+
+def part(file: mime.Attachment) -> MIMEBase:
+    """A file as django-anymail takes one, a picture of the HTML as one that stands in it."""
+    made = MIMEBase(*file.kind.split("/", 1))
+    if mime.charset(file):
+        made.set_param("charset", mime.charset(file))
+    made.set_payload(file.content)
+    encode_base64(made)
+    name = file.name if file.name.isascii() else ("utf-8", "", file.name)
+    made.add_header("Content-Disposition", "inline" if file.content_id else "attachment", filename=name)
+    if file.content_id:
+        made["Content-ID"] = f"<{file.content_id}>"
+    return made
 
 
 def metadata(marked: Marked) -> dict[str, str]:

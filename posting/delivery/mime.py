@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from email.header import Header
 from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.policy import SMTP, EmailPolicy, Policy
 from typing import Any, NamedTuple
 
@@ -68,6 +68,9 @@ class Attachment(NamedTuple):
     content_id: str = ""
 
 
+CONTAINERS = ("multipart/alternative", "multipart/related", "multipart/mixed")
+
+
 def is_plain(text: str) -> bool:
     """Whether a text can stand in a header as it is."""
     return text.isascii() and text.isprintable() and "=?" not in text
@@ -93,16 +96,66 @@ POLICY = _policy()
 
 
 def build(headers: Mapping[str, str], *, text: str, html: str, boundary: str, attachments: Sequence[Attachment] = ()) -> bytes:
-    """The message with CRLF line ends: both texts quoted-printable, what is attached base64, so that no line is long or 8-bit."""
+    """The message with CRLF line ends: both texts quoted-printable, what is attached base64, so that no line is long or 8-bit.
+
+    Pictures belong to the HTML (RFC 2387). No ``boundary`` is the beginning of another one (RFC 2046 section 5.1.1).
+    """
     message = EmailMessage(policy=POLICY)
     for name, value in headers.items():
         message[name] = value
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     message.set_boundary(boundary)
-    if attachments:
-        message.make_mixed(boundary=f"{boundary}.mixed")
-    for attachment in attachments:
-        main, _, sub = attachment.kind.partition("/")
-        message.add_attachment(attachment.content, maintype=main, subtype=sub, filename=attachment.name)
+    pictures = [file for file in attachments if file.content_id]
+    if pictures:
+        *_, page = message.iter_parts()
+        assert isinstance(page, EmailMessage)
+        page.make_related(boundary=f"related.{boundary}")
+        for file in pictures:
+            page.add_related(file.content, **_described(file), disposition="inline", cid=f"<{file.content_id}>")
+    if len(pictures) < len(attachments):
+        message.make_mixed(boundary=f"mixed.{boundary}")
+        for file in in_order(attachments)[len(pictures) :]:
+            message.add_attachment(file.content, **_described(file))
     return message.as_bytes()
+
+
+def in_order(attachments: Sequence[Attachment]) -> list[Attachment]:
+    """As they stand in a message: pictures first."""
+    return sorted(attachments, key=lambda file: not file.content_id)
+
+
+def charset(file: Attachment) -> str:
+    """What letters the file is in; "" where it is no text."""
+    if not file.kind.startswith("text/"):
+        return ""
+    try:
+        file.content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "iso-8859-1"
+    return "utf-8"
+
+
+def read(part: "Message[str, str]") -> Attachment | None:
+    """The file that a part is; None where the part says more or less than that."""
+    kind, name, content = part.get_content_type(), part.get_filename(), part.get_payload(decode=True)
+    content_id = str(part.get("Content-ID", ""))
+    if name is None or not isinstance(content, bytes):
+        return None
+    file = Attachment(name, kind, content, content_id.removeprefix("<").removesuffix(">"))
+    headers = {"content-type", "content-transfer-encoding", "content-disposition", *(["content-id"] if content_id else [])}
+    described = {kind: "", "charset": charset(file)} if charset(file) else {kind: ""}
+    disposition = "inline" if content_id else "attachment"
+    is_plain_file = (
+        {header.lower() for header in part} - {"mime-version"} == headers
+        and dict(part.get_params([])) == described
+        and [word for word, _ in part.get_params([], header="content-disposition")] == [disposition, "filename"]
+        and content_id in ("", f"<{file.content_id}>")
+    )
+    return file if is_plain_file else None
+
+
+def _described(file: Attachment) -> dict[str, Any]:
+    main, _, sub = file.kind.partition("/")
+    params = {"charset": charset(file)} if charset(file) else {}
+    return {"maintype": main, "subtype": sub, "filename": file.name, "params": params}

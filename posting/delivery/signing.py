@@ -54,13 +54,12 @@ class Signature:
 class Signing:
     """Signs the copies of one post."""
 
-    def __init__(self, signers: Sequence[Signer], domain: str, head: bytes, body: bytes, specimen: Mapping[str, bytes]) -> None:
-        """``head`` and ``body`` are those of a copy that has the ``specimen``'s values; the empty line is in neither."""
+    def __init__(self, signers: Sequence[Signer], domain: str, head: bytes, body: Template, specimen: Mapping[str, bytes]) -> None:
+        """``head`` is that of a copy that has the ``specimen``'s values; the empty line is in neither."""
         self.signatures = [Signature.by(signer, domain) for signer in signers]
         self.headers = Template.cut(_signed(head), specimen)
-        cut = Template.cut(body, specimen)
-        self.shared = hashlib.sha256(cut.pieces[0])
-        self.own = Template((b"", *cut.pieces[1:]), cut.slots)
+        self.shared = hashlib.sha256(body.pieces[0])
+        self.own = Template((b"", *body.pieces[1:]), body.slots)
 
     def sign(self, values: Mapping[str, bytes]) -> bytes:
         """The headers that belong before those of the copy with these values."""

@@ -47,6 +47,11 @@ class Template:
         """The values that it takes."""
         return frozenset(slot.name for slot in self.slots)
 
+    def after(self, mark: bytes) -> Self:
+        """What stands behind the first ``mark``. The pieces are shared: they may hold large files."""
+        at = next(number for number, piece in enumerate(self.pieces) if mark in piece)
+        return type(self)((self.pieces[at].partition(mark)[2], *self.pieces[at + 1 :]), self.slots[at:])
+
     def dot_stuffed(self) -> Self:
         """The same as it stands between DATA and the final dot (RFC 5321 section 4.5.2). No value begins a line with a dot."""
         assert not self.pieces[0].startswith(b".") and self.pieces[-1].endswith(b"\r\n")

@@ -1,5 +1,6 @@
 """How a message becomes a post: written, submitted, withdrawn. Verbs give "" or a sentence that says why nothing was changed."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,36 +8,60 @@ from django.db import transaction
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
-from posting.models import Post, Sender
+from posting.delivery import mime
+from posting.models import Attachment, Post, Sender
 from posting.moderation import moderation, rules
+from posting.submission import enclosing
 from subscriptions.models import MailingList
 
 State = Post.State
 
 
 @transaction.atomic
-def write(sender: Sender, mailing_list: MailingList, *, subject: str, body: str, key: UUID) -> Post:
-    """A new draft; the one that is there where the same form was sent twice, with the text of the last."""
-    text = {"mailing_list": mailing_list, "subject": " ".join(subject.split()), "body": body.strip()}
+def write(
+    sender: Sender,
+    mailing_list: MailingList,
+    *,
+    subject: str,
+    body: str,
+    key: UUID,
+    html: str = "",
+    files: Sequence[mime.Attachment] = (),
+) -> Post:
+    """A new draft; the one that is there where the same form or mail came twice, with the text and the files of the last.
+
+    ``html`` shows a file as a picture where it names its ``content_id`` (``cid:``).
+    """
+    page, attached = enclosing.enclosed(key, html, files)
+    text = {"mailing_list": mailing_list, "subject": " ".join(subject.split()), "body": body.strip(), "html": page}
     post, is_new = Post.objects.get_or_create(sender=sender, submission_key=key, defaults=text)
     if not is_new:  # Perhaps changed after a step back in the browser.
-        Post.objects.filter(pk=post.pk, state=State.DRAFT).update(**text)
+        is_draft = Post.objects.filter(pk=post.pk, state=State.DRAFT).update(**text)
         post.refresh_from_db()
+        if not is_draft:
+            return post
+    post.attachments.all().delete()
+    Attachment.objects.bulk_create(Attachment.of(post, place, **file._asdict()) for place, file in enumerate(attached))
     return post
 
 
 @transaction.atomic
 def rewrite(post: Post, mailing_list: MailingList, *, subject: str, body: str) -> str:
-    """Change a draft."""
-    drafts = Post.objects.filter(pk=post.pk, state=State.DRAFT)
-    if not drafts.update(mailing_list=mailing_list, subject=" ".join(subject.split()), body=body.strip()):
+    """Change a draft. What it has attached stays; its formatting goes where the text is another one."""
+    draft = Post.objects.select_for_update().filter(pk=post.pk, state=State.DRAFT).first()
+    if draft is None:
         return "It is no longer a draft, so it was not changed."
+    draft.mailing_list, draft.subject = mailing_list, " ".join(subject.split())
+    if body.strip().splitlines() != draft.body.splitlines():
+        draft.body, draft.html = body.strip(), ""
+        draft.attachments.update(content_id="")  # There is no text left to show a picture in.
+    draft.save(update_fields=["mailing_list", "subject", "body", "html"])
     return ""
 
 
 @transaction.atomic
-def submit(post: Post, *, content_hash: str) -> str:
-    """Hand a draft to the Chamber: HELD with its reasons, or accepted where no rule holds it."""
+def submit(post: Post, *, content_hash: str, because: Sequence[str] = ()) -> str:
+    """Hand a draft to the Chamber: HELD with its reasons, or accepted where no rule holds it. ``because``: reasons beside the rules'."""
     # The sender's row is locked as well: two posts at once count one after the other.
     post = Post.objects.select_for_update(of=("self", "sender")).select_related("sender", "mailing_list").get(pk=post.pk)
     if post.state in (State.HELD, State.ACCEPTED, State.SENDING, State.DONE, State.FROZEN):
@@ -51,7 +76,7 @@ def submit(post: Post, *, content_hash: str) -> str:
         return f"Your limit for a day is {post.sender.posts_a_day}, and you have submitted as many: submit it tomorrow."
     if _submitted_within(timedelta(days=30), post.sender) >= post.sender.posts_a_month:
         return f"Your limit is {post.sender.posts_a_month} messages in 30 days, and you have submitted as many."
-    reasons = rules.reasons(post)
+    reasons = [*rules.reasons(post), *because]
     post.advance(State.HELD, reasons=reasons, submitted_at=Now())
     if reasons:
         systemmail.queue("post_waiting", post.pk)

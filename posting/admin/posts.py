@@ -8,8 +8,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_safe
 
 from chamberlist.adminpages import VerbAdmin
+from posting import filepages
 from posting.delivery import copies, gate, ledger
 from posting.models import Post, Sender
 from posting.moderation import moderation
@@ -141,6 +144,16 @@ class PostAdmin(VerbAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).exclude(state__in=(Post.State.DRAFT, Post.State.WITHDRAWN))
 
+    def get_urls(self) -> list[URLPattern]:
+        file = self.admin_site.admin_view(require_safe(self.file))
+        return [path("<int:pk>/files/<int:position>/", file, name="posting_post_file"), *super().get_urls()]
+
+    def file(self, request: HttpRequest, pk: int, position: int) -> HttpResponse:
+        """A picture or a file of the post."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return filepages.file(get_object_or_404(self.get_queryset(request), pk=pk), position)
+
     @admin.display(description="sender", ordering="sender__name")
     def sender_name(self, post: Post) -> str:
         """The business."""
@@ -152,11 +165,16 @@ class PostAdmin(VerbAdmin):
         post = self.get_object(request, object_id)
         context: dict[str, Any] = {"may": self.may(request), **(extra_context or {})}
         if post is not None:
+
+            def address(position: int) -> str:
+                return reverse("admin:posting_post_file", args=[post.pk, position])
+
             counts = ledger.counts(post) if post.audience is not None else {}
             context |= {
-                "body_html": copies.paragraphs(post.body),
+                "body_html": filepages.text(post, address),
+                "files": filepages.listed(post, address),
                 "author": copies.author_name(post),
-                "strangers": gate.strangers(post),
+                "strangers": gate.named(post) if post.state == Post.State.HELD else {},
                 "counts": [(state.replace("_", " "), number) for state, number in counts.items() if number],
                 "doubts": counts.get("in_doubt", 0) if post.state in (Post.State.SENDING, Post.State.DONE) else 0,
                 "possible": {to for state, targets in Post.TRANSITIONS.items() if state == post.state for to in targets},
