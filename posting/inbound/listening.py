@@ -53,7 +53,7 @@ async def serve(door: Door, place: Place) -> None:
     try:
         server = await _listen(door, place)
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else "no such host"
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else "there is no such place"
         raise CannotListen(f"Nobody can listen at {place}: {why}. Choose another place, or end what uses this one.") from None
     await asked.wait()
     server.close()

@@ -13,7 +13,7 @@ from posting.inbound.session import LmtpSession, SmtpSession
 
 MOST_SESSIONS = 100
 MOST_OF_ONE_PEER = 10  # Over SMTP. LMTP is spoken by one server of ours, which keeps to limits of its own.
-THREADS = 4  # Each with a connection to the database.
+THREADS = 8  # Each with a connection to the database; they wait for its disk most of the time.
 CLOSING_SECONDS = 20.0  # For the messages in hand, once the door is to close.
 
 Answer = TypeVar("Answer")
