@@ -102,7 +102,7 @@ def test_a_name_can_stand_in_a_header(written: str, name: str):
 def edit(post: Post, **changes: str) -> None:
     page = signed_in(post.sender)
     url = reverse("edit_post", args=[post.pk])
-    assert "goes out as plain text. Its attachments stay." in page.get(url).content.decode()
+    assert "it goes out as plain text; its pictures and files stay, as attachments." in page.get(url).content.decode()
     data = {"mailing_list": post.mailing_list_id, "subject": post.subject, "body": post.body, "key": post.submission_key}
     assert page.post(url, data | changes).status_code == 302
     post.refresh_from_db()
@@ -173,7 +173,7 @@ def test_each_file_comes_as_it_is_and_no_browser_takes_it_for_a_page(held: Post,
             answer = client.get(url)
             assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, file.content, kind)
             assert answer["X-Content-Type-Options"] == "nosniff"
-            assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+            assert answer["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
             assert answer["Content-Disposition"].startswith("inline" if kind == "image/png" else "attachment")
             assert "no-store" in answer["Cache-Control"]
             assert client.head(url).status_code == 200 and client.post(url).status_code == 405
