@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 
-from bench import ledgers, product, receivers
+from bench import door, ledgers, product, receivers
 from bench.product import Sent, Worker
 from bench.report import Report
 from posting.delivery import copies
@@ -104,4 +104,10 @@ def _message(number: int) -> EmailMultiAlternatives:
     return message
 
 
-CASES: dict[str, Callable[[Report], None]] = {"sink": sink, "postfix": postfix, "roundtrip": roundtrip, "scale": scale}
+CASES: dict[str, Callable[[Report], None]] = {
+    "sink": sink,
+    "postfix": postfix,
+    "roundtrip": roundtrip,
+    "scale": scale,
+    "door": door.run,
+}

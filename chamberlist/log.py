@@ -20,5 +20,7 @@ def configuration(level: int | str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
+            # The library of the door for mail logs envelopes and contents, word by word.
+            "mail": {"handlers": [], "propagate": False, "level": "CRITICAL"},
         },
     }

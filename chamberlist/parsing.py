@@ -3,6 +3,7 @@
 What comes of it has no control characters; nothing here is ever written into a message of ours as it came.
 """
 
+import codecs
 import re
 from email.errors import MessageError
 from email.header import decode_header
@@ -14,14 +15,18 @@ LARGEST_HEAD = 128 * 1024  # Octets of the header section; no mail program write
 MOST_PARTS = 1_000
 MOST_NESTED = 50  # Containers in all; each level costs the parser a few frames.
 LONGEST_FIELD = 4_000  # Characters of one header that are looked at.
+MOST_WORK = 6_000_000  # The parser asks of each line, for each container, whether it ends there: half a second.
 
 DELIMITER = re.compile(rb"^--", re.MULTILINE)
-CONTAINER = re.compile(rb"^content-type:[ \t]*(?:\r?\n[ \t]+)?(?:multipart|message)/", re.MULTILINE | re.IGNORECASE)
-END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+CONTAINER = re.compile(rb"^content-type[ \t]*:(?:\n?[ \t])*(?:multipart|message)/", re.MULTILINE | re.IGNORECASE)
+# The library takes the square of the length of a header that has parameters.
+LONG_FIELD = re.compile(rb"^content-(?:type|disposition)[ \t]*:(?:[^\n]|\n[ \t]){%d}" % LONGEST_FIELD, re.MULTILINE | re.IGNORECASE)
+END_OF_HEAD = re.compile(rb"\n\n")
 # Controls, bidirectional overrides, and what no text can hold: Postgres takes no NUL, UTF-8 no surrogate.
-UNPRINTABLE = {*range(32), *range(127, 160), *range(0xD800, 0xE000), *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-BREAKS = dict.fromkeys(UNPRINTABLE - {ord("\n"), ord("\t")})
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]+")
 FALLBACK = "windows-1252"  # What is neither ASCII nor UTF-8 and does not say what it is.
+# Codecs for names and for source code: slow, or full of warnings; no mail is written in them.
+NO_CHARSETS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
 
 Parsed = Message  # Of the policy ``compat32``: a header is read when it is asked for, and never re-folded.
 
@@ -31,12 +36,17 @@ class Unreadable(ValueError):
 
 
 def parse(raw: bytes) -> "Message[str, str]":
-    """Read a message; raises ``Unreadable``. Line ends may be CRLF or LF."""
-    found = END_OF_HEAD.search(raw, 0, LARGEST_HEAD)
-    if found is None and len(raw) > LARGEST_HEAD:
+    """Read a message; raises ``Unreadable``. Line ends may be CRLF, LF or, as the library has it, CR."""
+    raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if END_OF_HEAD.search(raw, 0, LARGEST_HEAD) is None and len(raw) > LARGEST_HEAD:
         raise Unreadable(f"Its header section is longer than {LARGEST_HEAD:,} octets.")
-    if sum(1 for _ in DELIMITER.finditer(raw)) > MOST_PARTS * 20 or sum(1 for _ in CONTAINER.finditer(raw)) > MOST_NESTED:
+    containers = sum(1 for _ in CONTAINER.finditer(raw))
+    if containers > MOST_NESTED or sum(1 for _ in DELIMITER.finditer(raw)) > MOST_PARTS * 20:
         raise Unreadable(f"It has more than {MOST_PARTS:,} parts, or more than {MOST_NESTED} parts with parts in them.")
+    if raw.count(b"\n") * (containers + 10) > MOST_WORK:
+        raise Unreadable("It has too many lines.")
+    if LONG_FIELD.search(raw):
+        raise Unreadable(f"The description of a part is longer than {LONGEST_FIELD:,} octets.")
     try:
         message = BytesParser(policy=compat32).parsebytes(raw)
         parts = sum(1 for _ in message.walk())
@@ -72,55 +82,53 @@ def leaves(message: "Message[str, str]") -> "list[Message[str, str]]":
 def content(part: "Message[str, str]") -> bytes:
     """The octets of a part, decoded of its transfer encoding; of a forwarded message, as it stands."""
     if part.is_multipart():
-        inner = part.get_payload()
-        assert isinstance(inner, list)
-        return b"\n".join(each.as_bytes() for each in inner if isinstance(each, Message))
+        return b"\n".join(_whole(each) for each in part.get_payload() if isinstance(each, Message))
     decoded = part.get_payload(decode=True)
     return decoded if isinstance(decoded, bytes) else b""
 
 
 def text(part: "Message[str, str]") -> str:
     """The text of a part with ``\\n`` line ends and no control characters, whatever charset it claims."""
-    octets = content(part)
-    for charset in (str(part.get_content_charset() or "utf-8"), "utf-8", FALLBACK):
-        try:
-            return plain(octets.decode(charset))
-        except (LookupError, ValueError):
-            continue
-    return plain(octets.decode("latin-1"))
+    try:
+        charset = str(part.get_content_charset() or "utf-8")
+    except ValueError:  # A NUL within the name.
+        charset = "utf-8"
+    return plain(_guessed(content(part), charset))
 
 
 def plain(words: str) -> str:
     """The text with ``\\n`` line ends, without control characters and bidirectional overrides."""
-    return words.replace("\r\n", "\n").replace("\r", "\n").translate(BREAKS)
+    return UNPRINTABLE.sub("", words.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _whole(message: "Message[str, str]") -> bytes:
+    """A message within another, written as it was read: the library would fold its headers anew, in the square of their length."""
+    head = "".join(f"{name}: {value}\n" for name, value in message.raw_items()).encode("utf-8", "surrogateescape")
+    if message.is_multipart():
+        between = b"\n" if message.get_content_maintype() == "message" else b"\n--\n"
+        return between.join([head, *(_whole(each) for each in message.get_payload() if isinstance(each, Message))])
+    # Not ``get_payload``: that decodes with the charset which the part claims, slow and faulty ones too.
+    return head + b"\n" + str(vars(message)["_payload"] or "").encode("utf-8", "surrogateescape")
 
 
 def _decoded(value: object) -> str:
-    written = str(value)[:LONGEST_FIELD]
-    raw = written.encode("ascii", "surrogateescape") if _is_octets(written) else b""
-    if raw:
-        written = _guessed(raw)
-    words = []
+    """A header on one line; the parser hides octets beyond ASCII as surrogates."""
+    written = " ".join(str(value)[:LONGEST_FIELD].split())
+    if not written.isascii():
+        written = _guessed(written.encode("utf-8", "surrogateescape"))
     try:
-        for word, charset in decode_header(" ".join(written.split())):
-            words.append(word if isinstance(word, str) else _guessed(word, charset or "ascii"))
-    except (MessageError, LookupError, ValueError, RecursionError):
+        words = [word if isinstance(word, str) else _guessed(word, charset or "ascii") for word, charset in decode_header(written)]
+    except (MessageError, ValueError):
         words = [written]
     return " ".join(plain("".join(words)).split())
 
 
-def _is_octets(written: str) -> bool:
-    try:
-        written.encode("ascii", "surrogateescape")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _guessed(octets: bytes, charset: str = "utf-8") -> str:
-    for name in (charset, "utf-8", FALLBACK):
+    """What the octets say in that charset, or in the likeliest one that they fit."""
+    for name in (charset[:40], "utf-8", FALLBACK):
         try:
-            return octets.decode(name)
+            if codecs.lookup(name).name not in NO_CHARSETS:
+                return octets.decode(name)
         except (LookupError, ValueError):
             continue
     return octets.decode("latin-1")

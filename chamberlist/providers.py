@@ -82,9 +82,10 @@ def switch_tracking_off(message: EmailMessage, backend: str) -> None:
         setattr(message, name, value)
 
 
-def webhook(backend: str, patterns: Iterable[URLPattern]) -> list[URLPattern]:
-    """Of all places that django-anymail knows for reports, that of this provider."""
-    return [pattern for pattern in patterns if pattern.name == f"{name_of(backend)}_tracking_webhook"]
+def webhooks(backend: str, patterns: Iterable[URLPattern]) -> list[URLPattern]:
+    """Of all places that django-anymail knows, those for this provider's reports, and for mail that it took for us."""
+    names = {f"{name_of(backend)}_{kind}_webhook" for kind in ("tracking", "inbound")}
+    return [pattern for pattern in patterns if pattern.name in names]
 
 
 def unfit(backend: str) -> str:

@@ -16,7 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from chamberlist import dkim, keys, log, providers, relay
+from chamberlist import dkim, keys, log, providers, relay, resolvers
 
 django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
 
@@ -195,14 +195,27 @@ CELERY_BEAT_SCHEDULE = {
     "sweep subscriptions": {"task": "subscriptions.tasks.sweep", "schedule": timedelta(minutes=10)},
     "reckon": {"task": "posting.tasks.reckon", "schedule": 60.0, "options": {"expires": 60}},
     "sweep posts": {"task": "posting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "weigh refusals": {"task": "posting.tasks.weigh_refusals", "schedule": 60.0, "options": {"expires": 60}},
+    "forget what was passed on": {"task": "posting.tasks.forget_passed_mail", "schedule": 60.0, "options": {"expires": 60}},
+    "read mail": {"task": "posting.tasks.read_mail", "schedule": 10.0, "options": {"expires": 10}},
+    "prune mail": {"task": "posting.tasks.prune", "schedule": timedelta(hours=6)},
     "discard stale posts": {"task": "posting.tasks.discard_stale", "schedule": timedelta(hours=1)},
 }
 
 # Mail
 RELAY = checked(lambda: relay.parse(env.str("SMTP_URL")))
 DKIM = checked(lambda: dkim.parse(env.str("DKIM_SELECTOR", default=""), env.str("DKIM_KEY", default="")))
+# Who judges the senders of incoming mail: the mail server in front, known by its id (RFC 8601), or we, by asking the DNS.
+AUTHSERV_ID = env.str("AUTHSERV_ID", default="")
+if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,252})?", AUTHSERV_ID):
+    raise ImproperlyConfigured(
+        "AUTHSERV_ID is the name that your mail server writes its results under, such as mx.chamber.example."
+    )
+DNS_RESOLVERS = checked(lambda: resolvers.parse(env.str("DNS_RESOLVERS", default="")))
 EMAIL_PROVIDER = env.str("EMAIL_PROVIDER", default="")
-EMAIL_BACKEND = EMAIL_PROVIDER or "django.core.mail.backends.smtp.EmailBackend"
+if EMAIL_PROVIDER:  # It hands over the mail that it took for us in one request, files and all.
+    DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+EMAIL_BACKEND = EMAIL_PROVIDER or "chamberlist.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = RELAY.host, RELAY.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = RELAY.username, RELAY.password
 EMAIL_USE_TLS, EMAIL_USE_SSL = RELAY.tls == "starttls", RELAY.tls == "implicit"
@@ -218,19 +231,32 @@ SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps 
     "confirmation": "subscriptions.mails.confirmation",
     "already": "subscriptions.mails.already",
     "resume": "subscriptions.mails.resume",
+    "leave_link": "subscriptions.mails.leave_by_link",
     "post_waiting": "posting.mails.post_waiting",
     "post_rejected": "posting.mails.post_rejected",
     "post_discarded": "posting.mails.post_discarded",
     "test_copy": "posting.mails.test_copy",
+    "mail_receipt": "posting.mails.mail_receipt",
+    "mail_refused": "posting.mails.mail_refused",
+    "mail_wrong_password": "posting.mails.mail_wrong_password",
+    "passed_to_sender": "posting.feedback.mails.passed_to_sender",
+    "passed_to_member": "posting.feedback.mails.passed_to_member",
 }
 ASKING_MAILS = (
     "confirmation",
     "already",
     "resume",
 )  # Anybody can cause these by typing an address: CONFIRMATIONS_AN_HOUR counts them.
+AUTOMATIC_MAILS = ("leave_link", "mail_wrong_password")  # A mail to us can cause these: one per address a day.
 
 # What staff find on the first page of the admin, in this order.
-STAFF_NOTICES = ["chamberlist.notices.halted", "posting.notices.waiting", "posting.notices.frozen", "chamberlist.notices.alerts"]
+STAFF_NOTICES = [
+    "chamberlist.notices.halted",
+    "posting.notices.waiting",
+    "posting.notices.frozen",
+    "posting.notices.mail",
+    "chamberlist.notices.alerts",
+]
 
 # What `manage.py doctor` looks at, in this order.
 DOCTOR_CHECKS = [
@@ -249,6 +275,7 @@ DOCTOR_CHECKS = [
     "posting.doctor.posts",
     "posting.doctor.waiting_copies",
     "posting.doctor.copies_in_doubt",
+    "posting.doctor.inbound_mail",
     "chamberlist.doctor.alerts",
 ]
 

@@ -2,10 +2,13 @@
 
 import logging
 import smtplib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.encoders import encode_base64
+from email.mime.base import MIMEBase
 from email.utils import make_msgid
+from typing import Any, Literal
 
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 from django.conf import settings
@@ -17,7 +20,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 
-from chamberlist import bell, halt, providers, throttle
+from chamberlist import bell, halt, providers, smtp, throttle
 from chamberlist.clock import Now
 from chamberlist.models import SYSTEM_MAIL_LIFETIME, Alert, SystemMail
 from chamberlist.redaction import redact
@@ -33,29 +36,40 @@ BATCH = 100
 ASKED = ("system mail", "asking")  # The counter of the mails that anybody can cause by typing an address.
 KEPT = timedelta(days=35)  # Confirmations are counted over 30 days.
 
-# RFC 3834 section 5, and Microsoft's form of it: no machine should answer these mails.
-AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply"}
+SUPPRESS = {"X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply"}  # Microsoft's form: no machine should answer.
+
+Written = Literal["auto-generated", "auto-replied", "no"]  # RFC 3834 section 5; "no": the words are a person's.
+File = tuple[str, str, bytes, str]  # Name, media type, content, and the content id of a picture in the text, or "".
 
 
 @dataclass(frozen=True)
 class Mail:
-    """A rendered mail to one person."""
+    """A rendered mail to one person. Without an ``author`` it is from the Chamber.
+
+    What answers a mail (``auto-replied``), and a person's words that we pass on (``no``), leave with the envelope sender ``<>``
+    (RFC 3834 section 3.3): a vacation notice or a bounce that follows has nowhere to go. A provider names its own.
+    """
 
     to: str
     subject: str
     text: str
     html: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    author: str = ""
+    reply_to: str = ""
+    files: Sequence[File] = ()
+    written: Written = "auto-generated"
 
 
 Renderer = Callable[[int], Mail | None]
 
 
-def render(name: str, to: str, context: dict[str, object]) -> Mail:
-    """The mail of the templates ``mail/NAME.subject.txt``, ``.txt`` and ``.html``."""
+def render(name: str, to: str, context: dict[str, object], **more: Any) -> Mail:
+    """The mail of the templates ``mail/NAME.subject.txt``, ``.txt`` and ``.html``; ``more`` is what else a ``Mail`` has."""
     context = {"chamber": settings.CHAMBER, **context}
     subject = " ".join(render_to_string(f"mail/{name}.subject.txt", context).split())
-    return Mail(to, subject, render_to_string(f"mail/{name}.txt", context), render_to_string(f"mail/{name}.html", context))
+    text, html = (render_to_string(f"mail/{name}.{kind}", context) for kind in ("txt", "html"))
+    return Mail(to, subject, text, html, **more)
 
 
 def queue(purpose: str, object_id: int, *, recipient_hash: bytes | None = None) -> None:
@@ -181,12 +195,7 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
     content = renderer(mail.object_id)
     if content is None:
         return SystemMail.State.CANCELLED, ""
-    headers = {"Message-ID": make_msgid(domain=settings.LIST_DOMAIN), **AUTOMATIC, **content.headers}
-    message = EmailMultiAlternatives(content.subject, content.text, to=[content.to], headers=headers, connection=relay)
-    if content.html:
-        message.attach_alternative(content.html, "text/html")
-    providers.switch_tracking_off(message, settings.EMAIL_BACKEND)
-    providers.mark(message, {"mail": "system"})  # Its reports are told from those of copies.
+    message = _message(content, relay)
     assert message.recipients() == [content.to], "a mail of ours has one recipient"
     try:
         if sanitize_address(content.to, "utf-8") != content.to:  # Django would write to another address than the one on file.
@@ -208,6 +217,40 @@ def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
     except (OSError, smtplib.SMTPException, AnymailError) as error:
         return SystemMail.State.DEFERRED, redact(str(error))
     return SystemMail.State.SENT, ""
+
+
+def _message(content: Mail, relay: BaseEmailBackend) -> EmailMultiAlternatives:
+    """The mail as the way out takes it."""
+    author, is_ours = content.author or settings.DEFAULT_FROM_EMAIL, content.written == "auto-generated"
+    headers = {"Message-ID": make_msgid(domain=settings.LIST_DOMAIN), **SUPPRESS, **content.headers}
+    if content.written != "no":
+        headers["Auto-Submitted"] = content.written
+    subject = content.subject.replace("=?", "= ?")  # Else a person's words could be taken for an encoded word (RFC 2047).
+    message = EmailMultiAlternatives(subject, content.text, author, [content.to], headers=headers, connection=relay)
+    if content.reply_to:
+        message.reply_to = [content.reply_to]
+    if content.html:
+        message.attach_alternative(content.html, "text/html")
+    for file in content.files:
+        message.attach(_part(*file))
+    if isinstance(relay, smtp.EmailBackend):  # A provider takes a header of its own for a wish about the envelope.
+        message.extra_headers["From"] = author
+        message.from_email = settings.DEFAULT_FROM_EMAIL if is_ours else ""
+    providers.switch_tracking_off(message, settings.EMAIL_BACKEND)
+    providers.mark(message, {"mail": "system"})  # Its reports are told from those of copies.
+    return message
+
+
+def _part(name: str, kind: str, content: bytes, content_id: str) -> MIMEBase:
+    """A file in base64."""
+    main, _, sub = kind.partition("/")
+    part = MIMEBase(main, sub)
+    part.set_payload(content)
+    encode_base64(part)
+    part.add_header("Content-Disposition", "inline" if content_id else "attachment", filename=name)
+    if content_id:
+        part["Content-ID"] = f"<{content_id}>"
+    return part
 
 
 def _refused(code: int) -> str:

@@ -20,7 +20,7 @@ urlpatterns = [
     path("", include("subscriptions.urls")),
     path("", include("posting.urls")),
 ]
-if settings.EMAIL_PROVIDER:  # Its reports, and nothing else of what django-anymail could receive.
-    urlpatterns.append(path("anymail/", include(providers.webhook(settings.EMAIL_PROVIDER, anymail.urls.urlpatterns))))
+if settings.EMAIL_PROVIDER:  # Its reports and its mail, and nothing else of what django-anymail could receive.
+    urlpatterns.append(path("anymail/", include(providers.webhooks(settings.EMAIL_PROVIDER, anymail.urls.urlpatterns))))
 if settings.DEMO_MAIL:
     urlpatterns.append(path("dev/mail/", include("chamberlist.embedded.mailpage")))

@@ -1,6 +1,6 @@
 """What is said, and each copy's fate."""
 
-from anymail.signals import tracking
+from anymail.signals import inbound, tracking
 from django.apps import AppConfig
 from django.utils.module_loading import import_string
 
@@ -12,3 +12,4 @@ class PostingConfig(AppConfig):
 
     def ready(self) -> None:
         tracking.connect(import_string("posting.feedback.events.receive"))
+        inbound.connect(import_string("posting.inbound.webhook.receive"))

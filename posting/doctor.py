@@ -3,16 +3,17 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, Min, OuterRef
 
-from chamberlist.clock import Now
+from chamberlist.clock import Now, now
 from chamberlist.doctor import Finding
 from posting.delivery import closing
 from posting.delivery.pace import per_second
-from posting.models import Delivery, Lane, Pace, Post
+from posting.models import Delivery, InboundMail, Lane, Pace, Post
 
 State = Delivery.State
 LONG = timedelta(hours=1)
+PATIENCE = timedelta(minutes=5)  # Of what came by mail, which is read within seconds.
 
 
 def lanes() -> Finding:
@@ -62,3 +63,15 @@ def copies_in_doubt() -> Finding:
         numbers = ", ".join(map(str, posts))
         return Finding("copies in doubt", "warning", f"In post {numbers}: `manage.py resolvedoubt` decides about them.")
     return Finding("copies in doubt", "ok", "None of which a decision would still matter.")
+
+
+def inbound_mail() -> Finding:
+    """Whether what came by mail is read, and how much of it waits for a person."""
+    unread = InboundMail.objects.filter(state__in=InboundMail.OPEN).aggregate(number=Count("pk"), since=Min("next_attempt_at"))
+    if unread["number"] and now() - unread["since"] > PATIENCE:
+        text = f"{unread['number']} wait to be read since {unread['since']:%Y-%m-%d %H:%M} (UTC): is the worker alive?"
+        return Finding("inbound mail", "fail", text)
+    odd = InboundMail.objects.filter(state=InboundMail.State.QUARANTINED).count()
+    if odd:
+        return Finding("inbound mail", "warning", f"{odd} could not be read: the admin shows them under “Inbound mail”.")
+    return Finding("inbound mail", "ok", f"{unread['number']} wait to be read, none for long.")

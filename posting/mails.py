@@ -1,4 +1,4 @@
-"""The mails about a post: to its author, and to staff. Rendered when they are sent."""
+"""The mails about a post, or about a mail that was to become one: to its author, and to staff. Rendered when they are sent."""
 
 from uuid import UUID
 
@@ -6,9 +6,10 @@ from django.conf import settings
 from django.urls import reverse
 
 from chamberlist import tokens
+from chamberlist.redaction import redact
 from chamberlist.systemmail import Mail, render
 from posting.delivery import copies
-from posting.models import Post
+from posting.models import InboundMail, Post, Sender
 
 NOBODY = UUID(int=0)  # The links of a test copy lead to the pages of a subscription that there never was.
 
@@ -43,6 +44,37 @@ def test_copy(post_id: int) -> Mail | None:
     leave, choose = tokens.make("leave", NOBODY), tokens.make("choose", NOBODY)
     text, html = copies.texts(post, leave=leave, choose=choose, picture=lambda _: None)  # A mail of ours has no pictures.
     return Mail(post.sender.address, f"Test: {post.subject}", text, html)
+
+
+def mail_receipt(post_id: int) -> Mail | None:
+    """To the author who posted by mail: it came, and what happens next. None where they have taken it back by now."""
+    post = _post(post_id)
+    if post is None or post.state == Post.State.WITHDRAWN:
+        return None
+    link = settings.SITE_URL + reverse("sender_post", args=[post.pk])
+    context = {"post": post, "mailing_list": post.mailing_list, "link": link, "is_held": post.state == Post.State.HELD}
+    return render("mail_receipt", post.sender.address, context, written="auto-replied")
+
+
+def mail_refused(inbound_mail_id: int) -> Mail | None:
+    """To the sender whose mail became no post: why, and that the form can be used. None where the business may no longer post."""
+    mail = InboundMail.objects.select_related("sender").filter(pk=inbound_mail_id).first()
+    if mail is None or mail.sender is None or mail.sender.revoked_at is not None:
+        return None
+    context = {"reason": redact(mail.outcome), "received_at": mail.received_at, "link": _form()}
+    return render("mail_refused", mail.sender.address, context, written="auto-replied")
+
+
+def mail_wrong_password(sender_id: int) -> Mail | None:
+    """To a sender in whose name a mail came without the right password."""
+    sender = Sender.objects.filter(pk=sender_id, revoked_at=None).first()
+    if sender is None:
+        return None
+    return render("mail_wrong_password", sender.address, {"sender": sender, "link": _form()}, written="auto-replied")
+
+
+def _form() -> str:
+    return f"{settings.SITE_URL}{reverse('compose')}"
 
 
 def _post(post_id: int) -> Post | None:

@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from chamberlist.staffsite import Notice
-from posting.models import Post
+from posting.models import InboundMail, Post
 
 
 def waiting() -> list[Notice]:
@@ -16,9 +16,27 @@ def frozen() -> list[Notice]:
     return [Notice(f"Stopped for a check: “{post.subject}”", _page(post), is_urgent=True) for post in _in(Post.State.FROZEN)]
 
 
+def mail() -> list[Notice]:
+    """What came by mail and only a person can deal with: how many, and never from whom."""
+    kept = InboundMail.objects.filter(state=InboundMail.State.KEPT).count()
+    unread = InboundMail.objects.filter(state=InboundMail.State.QUARANTINED).count()
+    notices = []
+    if kept:
+        words = "1 message waits" if kept == 1 else f"{kept} messages wait"
+        notices.append(Notice(f"{words} to be read by you", _mail(InboundMail.State.KEPT)))
+    if unread:
+        words = "1 message" if unread == 1 else f"{unread} messages"
+        notices.append(Notice(f"{words} could not be read", _mail(InboundMail.State.QUARANTINED), is_urgent=True))
+    return notices
+
+
 def _in(state: str) -> list[Post]:
     return list(Post.objects.filter(state=state).select_related("sender").order_by("pk")[:20])
 
 
 def _page(post: Post) -> str:
     return reverse("admin:posting_post_change", args=[post.pk])
+
+
+def _mail(state: str) -> str:
+    return f"{reverse('admin:posting_inboundmail_changelist')}?state__exact={state}"

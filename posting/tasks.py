@@ -5,6 +5,8 @@ from celery import shared_task
 from chamberlist import bell
 from posting.delivery import dispatch
 from posting.delivery import sweep as sweeping
+from posting.feedback import effects, replies
+from posting.inbound import attending, keeping
 from posting.moderation import moderation
 
 LANE_SECONDS = 60.0
@@ -34,3 +36,28 @@ def reckon() -> None:
 def discard_stale() -> None:
     """Discard what waited too long for a decision."""
     moderation.discard_stale()
+
+
+@shared_task
+def weigh_refusals() -> None:
+    """See what follows for members from the copies that the relay refused."""
+    effects.of_refusals()
+
+
+@shared_task
+def forget_passed_mail() -> None:
+    """Delete the answers that have been passed on."""
+    replies.forget()
+
+
+@shared_task
+def read_mail() -> None:
+    """Read what came by mail, then make room for other tasks."""
+    if attending.attend():
+        bell.ring("posting.tasks.read_mail")
+
+
+@shared_task
+def prune() -> None:
+    """Forget what came by mail and has been kept for long enough."""
+    keeping.prune()

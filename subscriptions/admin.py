@@ -21,7 +21,10 @@ class MailingListAdmin(admin.ModelAdmin[MailingList]):
     """What staff may set for a list."""
 
     list_display = ("name", "slug", "moderation", "replies", "subscribers")
-    fields = ("name", "slug", "description", "moderation", "replies", "undo_seconds")
+    fields = (
+        *("name", "slug", "description", "moderation", "replies", "undo_seconds"),
+        *("suspend_after", "suspend_after_unproven", "suspend_after_transient", "suspend_days"),
+    )
     prepopulated_fields = {"slug": ("name",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MailingList]:

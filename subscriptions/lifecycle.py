@@ -1,4 +1,4 @@
-"""What can happen to a consent: asked, confirmed, disowned, paused, resumed, left, lapsed. One transaction each."""
+"""What can happen to a consent: asked, confirmed, disowned, paused, resumed, left, suspended, lapsed. One transaction each."""
 
 import uuid
 from datetime import timedelta
@@ -121,6 +121,30 @@ def resume(handle: UUID, *, how: str) -> Subscription | None:
         return None
     consent.record(subscription, Kind.RESUMED, how=how)
     return subscription
+
+
+@transaction.atomic
+def suspend(handle: UUID, *, how: str) -> bool:
+    """Mail to the address comes back: nothing more until the person signs up and confirms. False unless it is subscribed now."""
+    subscription = _locked(Q(handle=handle))
+    if subscription is None or not subscription.advance(State.SUSPENDED):
+        return False
+    suppress(bytes(subscription.address_hash), subscription.mailing_list, Suppression.Reason.BOUNCE)
+    consent.record(subscription, Kind.SUSPENDED, how=how)
+    return True
+
+
+@transaction.atomic
+def complain(handle: UUID, *, how: str) -> bool:
+    """The person reported a message as unwanted: left, and not to be mailed again. False where they had left before."""
+    subscription = _locked(Q(handle=handle))
+    if subscription is None:
+        return False
+    suppress(bytes(subscription.address_hash), subscription.mailing_list, Suppression.Reason.COMPLAINT)
+    if not subscription.advance(State.UNSUBSCRIBED, confirmation=None, paused_until=None, left_at=Now()):
+        return False
+    consent.record(subscription, Kind.COMPLAINED, how=how)
+    return True
 
 
 def suppress(address_hash: bytes, mailing_list: MailingList | None, reason: Suppression.Reason) -> None:

@@ -61,5 +61,14 @@ def resume(subscription_id: int) -> Mail | None:
     return render("resume", subscription.address, {"mailing_list": subscription.mailing_list, "link": page, "hours": 1})
 
 
+def leave_by_link(subscription_id: int) -> Mail | None:
+    """To a member who wrote to us to leave, from an address that nothing proves: the link with which they can."""
+    subscription = _in_state(subscription_id, State.ACTIVE, State.PAUSED)
+    if subscription is None:
+        return None
+    context = {"mailing_list": subscription.mailing_list, "link": leave_link(subscription)}
+    return render("leave_link", subscription.address, context, written="auto-replied")
+
+
 def _in_state(subscription_id: int, *states: str) -> Subscription | None:
     return Subscription.objects.select_related("mailing_list").filter(pk=subscription_id, state__in=states).first()

@@ -23,7 +23,11 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 REQUESTS_AN_HOUR = 40  # From one network: a Chamber's office signs members up at a fair.
 PAUSES = ((14, "two weeks"), (30, "a month"), (90, "three months"))
-STATE_WORDS = {Subscription.State.ACTIVE: "active", Subscription.State.PAUSED: "paused"}
+STATE_WORDS = {
+    Subscription.State.ACTIVE: "active",
+    Subscription.State.PAUSED: "paused",
+    Subscription.State.SUSPENDED: "suspended",
+}
 
 
 def token_page(view: View[P]) -> View[P]:

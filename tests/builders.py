@@ -1,16 +1,18 @@
 """Plain builders of rows, through the product's own verbs where there is one."""
 
+import hashlib
 import uuid
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
 from chamberlist.clock import Now
 from posting.delivery import audience
 from posting.delivery.ledger import Marked, Place
-from posting.models import Delivery, Post, Sender
+from posting.models import Delivery, InboundMail, Post, Sender
 from posting.moderation import moderation
 from posting.submission import senders, submission
 from subscriptions import addresses, importing
@@ -101,6 +103,14 @@ def a_mark(post: Post) -> Marked:
 
 def a_delivery(post: Post, member: Subscription) -> Delivery:
     return post.deliveries.get(subscription=member)
+
+
+def a_mail(raw: bytes = b"Subject: Buns\n\nTwo for one", *, to: str = "postmaster", **columns: Any) -> InboundMail:
+    """A message from Anne to an address of ours, that waits to be read."""
+    mail = InboundMail(via="lmtp", size=len(raw), digest=hashlib.sha256(to.encode() + raw).digest(), **columns)
+    mail.envelope_sender, mail.recipient, mail.content = "anne@bakery.example", f"{to}@{settings.LIST_DOMAIN}", raw
+    mail.save()
+    return mail
 
 
 def later(row: Any, column: str, passed: timedelta) -> None:

@@ -27,7 +27,7 @@ def smtp(settings: Any) -> Iterator[SmtpServer]:
     """A real SMTP server that is the site's relay, for copies and for system mail."""
     with SmtpServer() as server:
         settings.RELAY = server.relay
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "chamberlist.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.relay.host, server.relay.port
         settings.EMAIL_USE_TLS = False
         yield server

@@ -13,7 +13,12 @@ import pytest
 from chamberlist.embedded import debian
 
 PYTHON = "/usr/bin/python3"  # Debian's own, which has Debian's modules.
-PACKAGES = {"opendkim": ("opendkim",), "dkimpy": ("python3-dkim", "python3-nacl")}
+PACKAGES = {
+    "opendkim": ("opendkim",),
+    "dkimpy": ("python3-dkim", "python3-nacl"),
+    "postfix": ("postfix",),
+    "swaks": ("swaks",),
+}
 PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 

@@ -152,6 +152,20 @@ def test_submitpost_with_the_same_message_again_is_the_same_post(joe: Sender, pa
     assert joe.posts.count() == 1
 
 
+def test_submitpost_takes_the_password_out_of_the_message(joe: Sender, password: str, monkeypatch: pytest.MonkeyPatch):
+    given(monkeypatch, MESSAGE.replace(b"Two loaves", f"Password: {password}\r\n\r\nTwo loaves".encode()))
+    run("submitpost", "promotions", "--from", "joe@bloggs.example")
+    assert joe.posts.get().body == "Two loaves for one."
+
+
+def test_submitpost_refuses_a_message_that_says_the_password_elsewhere(joe: Sender, password: str, monkeypatch: pytest.MonkeyPatch):
+    given(monkeypatch, MESSAGE + password.encode())
+    said = refused("submitpost", "promotions", "--from", "joe@bloggs.example")
+    assert "password stands in the message" in said
+    assert password not in said
+    assert not joe.posts.exists()
+
+
 def test_submitpost_refuses_a_list_that_there_is_not(password: str):
     assert "There is no list" in refused("submitpost", "nowhere", "--from", "joe@bloggs.example")
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -258,6 +259,10 @@ def test_the_demo_survives_a_killed_launcher_and_ctrl_c_stops_all_of_it(launch, 
     assert "The demo runs" in said
     credentials = (tmp_path / "demo" / "credentials").read_text()
     assert all(line.strip() in said for line in credentials.splitlines())
+    door = re.search(r"curl smtp://localhost:(\d+) --mail-from (\S+) .*--mail-rcpt (\S+) ", said, re.DOTALL)
+    assert door
+    with smtplib.SMTP(processes.LOOPBACK, int(door[1])) as client:
+        assert client.sendmail(door[2], [door[3]], a_mail().as_bytes(policy=SMTP_POLICY)) == {}
     started = descendants(first.pid)
     first.kill()
     first.wait()

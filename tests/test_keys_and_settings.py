@@ -108,6 +108,11 @@ ODD = [
     ("REDIS_URL", ""),
     ("REDIS_URL", "memory://"),
     ("SMTP_URL", "smtp.chamber.example"),
+    ("AUTHSERV_ID", "mx chamber"),
+    ("AUTHSERV_ID", "mx.chamber.example; dmarc=pass"),
+    ("DNS_RESOLVERS", "dns.chamber.example"),
+    ("DNS_RESOLVERS", "192.0.2.1:none"),
+    ("DNS_RESOLVERS", "192.0.2.1:70000"),
     ("DELIVERY_LANES", "0"),
     ("DELIVERY_GROUP", "many"),
     *((name, value) for name in CAPS for value in ("0", "-1", "10000001", "none")),
@@ -162,6 +167,12 @@ def test_passwords_are_kept_with_argon2(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_mail_page_is_the_demo_s_alone(monkeypatch: pytest.MonkeyPatch):
     assert start(monkeypatch).DEMO_MAIL == ""
+
+
+def test_dns_servers_are_read_with_or_without_ports(monkeypatch: pytest.MonkeyPatch):
+    assert start(monkeypatch).DNS_RESOLVERS == ()
+    told = start(monkeypatch, DNS_RESOLVERS="192.0.2.1, [2001:db8::1]:5353,2001:db8::2")
+    assert told.DNS_RESOLVERS == ("192.0.2.1", "[2001:db8::1]:5353", "2001:db8::2")
 
 
 def test_alerts_go_to_the_contact_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch):

@@ -179,6 +179,10 @@ def test_a_list_keeps_its_address_and_is_not_deleted(admin_client: Client, anne:
         "moderation": "none",
         "replies": "opaque",
         "undo_seconds": 60,
+        "suspend_after": 2,
+        "suspend_after_unproven": 4,
+        "suspend_after_transient": 8,
+        "suspend_days": 30,
     }
     assert admin_client.post(url, values).status_code == 302
     promotions.refresh_from_db()
@@ -259,3 +263,9 @@ def test_a_good_staff_sign_in_forgets_the_bad_ones(client: Client):
             client.post(reverse("admin:login"), {"username": "mary", "password": "wrong"})
         assert client.post(reverse("admin:login"), {"username": "mary", "password": "a long password"}).status_code == 302
         client.logout()
+
+
+def test_the_page_of_a_suspended_member_says_how_they_come_back(admin_client: Client, anne: Subscription):
+    assert lifecycle.suspend(anne.handle, how="bounce")
+    page = admin_client.get(reverse("admin:subscriptions_subscription_change", args=[anne.pk])).content.decode()
+    assert "Suspended, mail came back" in page and "confirming once more" in page and "Suspended: mail came back" in page

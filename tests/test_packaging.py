@@ -13,12 +13,14 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
+from posting.inbound.server import CLOSING_SECONDS
+
 REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 COMPOSE_TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-APP = ("migrate", "web", "worker", "beat")
+APP = ("migrate", "web", "worker", "beat", "door")
 SERVERS = ("postgres", "redis")
 SETTINGS = (REPOSITORY / "chamberlist" / "settings.py").read_text()
 READ = re.compile(r'(?:env\.\w+|whole_number)\(\s*"([A-Z_]+)"')
@@ -106,6 +108,16 @@ def test_images_of_others_are_pinned_to_a_version(name: str):
 def test_a_worker_has_time_for_its_last_reply():
     minutes = re.fullmatch(r"(\d+)m", SERVICES["worker"]["stop_grace_period"])
     assert minutes and int(minutes[1]) >= 11, "a minute of new groups and ten for the final dot (RFC 5321 section 4.5.3.2.6)"
+
+
+def test_the_door_stands_where_the_documents_say_and_has_time_for_its_messages():
+    door = SERVICES["door"]
+    assert door["command"][1:] == ["manage.py", "receivemail", "--lmtp", "0.0.0.0:8024"]
+    assert door["ports"] == ["127.0.0.1:${DOOR_PORT:-8024}:8024"]
+    assert "lmtp:inet:127.0.0.1:8024" in (REPOSITORY / "docs" / "mail.md").read_text()
+    seconds = re.fullmatch(r"(\d+)s", door["stop_grace_period"])
+    assert seconds and int(seconds[1]) > CLOSING_SECONDS
+    compile(door["healthcheck"]["test"][-1], "health check", "exec")
 
 
 @pytest.mark.parametrize("name", APP)

@@ -225,13 +225,27 @@ def test_a_copy_that_waits_again_is_a_persons_decision(hook: Provider, post: Pos
     assert copy.state == State.QUEUED and copy.events.get().kind == "rejected"
 
 
-def test_a_report_changes_nobodys_consent(hook: Provider, post: Post):
+@pytest.mark.parametrize(
+    ("report", "kind", "cause", "consent"),
+    [
+        (lambda handle: bounced(handle), "bounced", "mailbox", "suspended"),
+        (lambda handle: bounced(handle, Details="mailbox gone"), "bounced", "mailbox", "suspended"),  # Postmark's own word for it.
+        (lambda handle: bounced(handle, "BadEmailAddress", Details=""), "rejected", "mailbox", "suspended"),
+        (lambda handle: bounced(handle, Details="smtp;550 5.7.1 go away"), "bounced", "policy", "active"),
+        (lambda handle: bounced(handle, "Transient", Details="smtp;450 4.2.2 full"), "deferred", "", "active"),
+        (lambda handle: complained(handle), "complained", "", "unsubscribed"),
+    ],
+)
+def test_a_report_has_its_effect_on_the_member(hook: Provider, post: Post, report: Any, kind: str, cause: str, consent: str):
     copy = a_doubt(post)
     before = ConsentEvent.objects.count()
-    for report in (bounced(copy.handle.hex), complained(copy.handle.hex)):
-        tell(report)
-    assert ConsentEvent.objects.count() == before
-    assert copy.subscription and copy.subscription.state == "active"
+    for _ in range(2):
+        tell(report(copy.handle.hex))
+    event = copy.events.latest("pk")
+    assert (event.kind, event.cause, event.proof) == (kind, cause, "provider")
+    copy.refresh_from_db()
+    assert copy.subscription and copy.subscription.state == consent
+    assert ConsentEvent.objects.count() == before + (consent != "active")
 
 
 def test_copies_that_come_back_for_reputation_stop_everything(hook: Provider, post: Post):
@@ -278,7 +292,7 @@ def test_no_address_of_a_report_is_kept(hook: Provider, post: Post):
     assert "5.1.1" in kept and "garage.example" not in kept and "bakery.example" not in kept
 
 
-@pytest.mark.parametrize("path", ["postmark/inbound/", "mailgun/tracking/", "sparkpost/tracking/", "mandrill/", "mailgun/inbound/"])
+@pytest.mark.parametrize("path", ["mailgun/tracking/", "sparkpost/tracking/", "mandrill/", "mailgun/inbound/", "resend/inbound/"])
 def test_nothing_else_of_what_could_be_received_is_there(hook: Provider, path: str):
     assert tell({}, to=f"/anymail/{path}").status_code == 404
 

@@ -10,13 +10,14 @@ from email.utils import getaddresses
 
 import pytest
 import redis
+from django.conf import settings
 from django.db import connection
 
 from chamberlist.clock import now
 from chamberlist.embedded import postgres
 from posting.models import Delivery, Lane, Post
 from tests import builders
-from tests.smtpserver import SmtpServer
+from tests.smtpserver import Received, SmtpServer
 from tests.workers import Stack, database_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("whole")]
@@ -59,6 +60,11 @@ def wait_for(post: str, state: str, *, seconds: float = 60) -> None:
     assert found.state == state, f"{found.state}: {Counter(found.deliveries.values_list('state', flat=True))}"
 
 
+def copies(smtp: SmtpServer) -> list[Received]:
+    """What went to members: a slow acceptance lets the mail that a post waits reach the office first."""
+    return [mail for mail in smtp.received if mail.recipients != (settings.CHAMBER_ALERTS,)]
+
+
 class Listener(threading.Thread):
     """Everything that is said to the broker, as MONITOR shows it."""
 
@@ -84,9 +90,8 @@ def test_630_members_get_one_copy_each_and_nothing_else_learns_an_address(stack:
     stack.start_worker()
     assert stack.manage("acceptpost", number, "--now").returncode == 0
 
-    received = smtp.wait_for(630, seconds=120)
-    wait_for(number, Post.State.DONE)
-
+    wait_for(number, Post.State.DONE, seconds=120)
+    received = copies(smtp)
     assert sorted(mail.recipients for mail in received) == sorted((address,) for address in addresses)
     for mail in received:
         assert [address for _, address in getaddresses(mail.message.get_all("To", []))] == list(mail.recipients)
@@ -123,7 +128,7 @@ def test_a_broker_that_is_flushed_and_killed_loses_nothing_and_repeats_nothing(s
     stack.start_worker()
     assert stack.manage("acceptpost", number, "--now").returncode == 0
     wait_for(number, Post.State.DONE, seconds=120)
-    assert sorted(mail.recipients for mail in smtp.received) == sorted((address,) for address in addresses)
+    assert sorted(mail.recipients for mail in copies(smtp)) == sorted((address,) for address in addresses)
     assert status(stack, number)["sent"] == 300
 
 
@@ -161,7 +166,7 @@ def test_a_killed_worker_leaves_at_most_two_groups_in_doubt_and_nothing_twice(st
     stack.start_worker()
     wait_for(number, Post.State.DONE, seconds=120)
 
-    received = Counter(mail.recipients[0] for mail in smtp.received)
+    received = Counter(mail.recipients[0] for mail in copies(smtp))
     assert max(received.values()) == 1
     counts = status(stack, number)
     assert counts["sent"] + counts["in_doubt"] == 200

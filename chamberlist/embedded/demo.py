@@ -18,6 +18,8 @@ from chamberlist.embedded.processes import (
     Child,
     Interrupted,
     Keeper,
+    answers,
+    free_port,
     interruptible,
     port_is_free,
     write_private,
@@ -37,7 +39,7 @@ def run(folder: Path, port: int) -> int:
             stack.enter_context(interruptible(*SIGNALS))
             demo = stack.enter_context(opened(folder, port))
             demo.start()
-            print(summary.text(demo.url, folder, seconds=time.monotonic() - started), flush=True)
+            print(summary.text(demo.url, folder, door=demo.door, seconds=time.monotonic() - started), flush=True)
             demo.watch()
         except Interrupted:
             print("\nStopping ...", flush=True)
@@ -72,6 +74,7 @@ class Demo:
     def __init__(self, folder: Path, port: int, keeper: Keeper) -> None:
         self.folder, self.port, self.keeper = folder, port, keeper
         self.url = f"http://localhost:{port}"
+        self.door = free_port()
         self.children: list[Child] = []
         self.processes: list[Child] = []  # Those of the children that run the site's own code.
         self.stops: list[Callable[[], None]] = []
@@ -85,7 +88,7 @@ class Demo:
         first = not self.credentials.exists()
         say("Making the tables and the sample data ..." if first else "Checking the tables and the sample data ...")
         self._prepare()
-        say("Starting the site, the worker and the clock ...")
+        say("Starting the site, the worker, the clock and the door for mail ...")
         web = self._launch(
             "The site", "web", "gunicorn", "chamberlist.wsgi", "--bind", f"{LOOPBACK}:{self.port}", "--workers", "2",
             "--threads", "4", "--preload", "--graceful-timeout", "3", "--no-control-socket",
@@ -98,7 +101,9 @@ class Demo:
             "The clock", "beat", "celery", "-A", "chamberlist", "beat", "--loglevel", "INFO",
             "--schedule", str(self.folder / "beat"), "--pidfile=",
         )  # fmt: skip
+        door = self._launch("The door for mail", "door", "django", "receivemail", "--listen", f"{LOOPBACK}:{self.door}")
         web.wait_until(self._healthy)
+        door.wait_until(lambda: answers(self.door))
 
     def watch(self) -> None:
         """Wait until a part ends by itself, which raises ``CannotRun``."""

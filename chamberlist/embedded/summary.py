@@ -10,7 +10,7 @@ PAGES = (
 )
 
 
-def text(url: str, folder: Path, *, seconds: float) -> str:
+def text(url: str, folder: Path, *, door: int, seconds: float) -> str:
     """The whole of it, to be read at a terminal of 80 columns."""
     width = max(len(name) for name, _ in PAGES)
     pages = [f"    {name:<{width}}   {url}{path}" for name, path in PAGES]
@@ -21,6 +21,10 @@ def text(url: str, folder: Path, *, seconds: float) -> str:
             f"The demo runs (ready in {seconds:.1f} s).",
             "",
             *pages,
+            "",
+            "  Mail to the lists is taken here (SMTP)",
+            f"    curl smtp://localhost:{door} --mail-from promotions@bloggs.example \\",
+            "      --mail-rcpt promotions@lists.chamber.example --crlf -T message.eml",
             "",
             "  Sign-ins (invented, kept in this demo only)",
             *(f"    {line}" for line in credentials if line.strip()),

@@ -1,11 +1,11 @@
-"""Events: what a provider reports of a copy that it took. A report may come twice, late, or in any order; each counts once."""
+"""Events: what mail servers and providers report of a copy. A report may come twice, late, or in any order; each counts once."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from anymail.signals import AnymailTrackingEvent, EventType
+from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Coalesce
@@ -15,9 +15,11 @@ from chamberlist.redaction import redact
 from posting.delivery import breaker
 from posting.delivery.ledger import receipt_key
 from posting.delivery.replies import plain, status_in
+from posting.feedback import causes, effects
 from posting.models import Delivery, DeliveryEvent
 
 State, Kind = Delivery.State, DeliveryEvent.Kind
+Cause, Proof = DeliveryEvent.Cause, DeliveryEvent.Proof
 
 KINDS: dict[str, str] = {  # What is not here says nothing of a copy's way: we track nobody.
     EventType.QUEUED: Kind.SENT,
@@ -40,16 +42,30 @@ PATHS: dict[str, tuple[str, ...]] = {
     Kind.BOUNCED: (State.SENT, State.BOUNCED),
     Kind.COMPLAINED: (State.SENT, State.COMPLAINED),
 }
+# What a provider's own word for a refusal means, where no server said more.
+REASONS: dict[str, str] = {
+    RejectReason.INVALID: Cause.MAILBOX,
+    RejectReason.BOUNCED: Cause.MAILBOX,
+    RejectReason.TIMED_OUT: Cause.TRANSIENT,
+    RejectReason.BLOCKED: Cause.POLICY,
+    RejectReason.SPAM: Cause.POLICY,
+}
 OURS = re.compile(r"<?([0-9a-f]{32})@([^>]+)>?")
 
 
 @dataclass(frozen=True)
 class Report:
-    """One report: ``key`` names it, ``said`` is what a mail server or the provider said, as it came."""
+    """One report: ``key`` names it, ``said`` is what a mail server or the provider said, as it came.
+
+    ``cause`` says whose fault a failure is, and ``proof`` what shows that the report is about this copy.
+    """
 
     kind: str
     key: str
     said: str = ""
+    status: str = ""  # Where it does not stand in what was said.
+    cause: str = ""
+    proof: str = ""
 
 
 def receive(sender: object, event: AnymailTrackingEvent, esp_name: str, **_: Any) -> None:
@@ -60,22 +76,23 @@ def receive(sender: object, event: AnymailTrackingEvent, esp_name: str, **_: Any
         return
     moment = event.timestamp.isoformat() if event.timestamp else redact(str(event.event_id or ""))
     said = plain(" ".join(str(words) for words in (event.mta_response, event.description, event.reject_reason) if words))
-    record(delivery_id, Report(kind, f"{esp_name}/{event.event_type}/{moment}"[:80], said))
+    cause = _cause(said, event.reject_reason or "") if kind in effects.CAME_BACK else ""
+    key = f"{esp_name}/{event.event_type}/{moment}"[:80]
+    record(delivery_id, Report(kind, key, said, cause=cause, proof=Proof.PROVIDER))
 
 
 @transaction.atomic
 def record(delivery_id: int, report: Report) -> bool:
     """Write a report down, and move its copy along; False where it was known, or the copy is gone.
 
-    The effects on the subscription (suspension, suppression) belong here, behind the move: once a report.
+    What follows for the member comes behind the move, once a report.
     """
     delivery = Delivery.objects.select_for_update().filter(pk=delivery_id).first()
     if delivery is None:
         return False
-    status, said = status_in(report.said), redact(report.said)
-    _, is_new = DeliveryEvent.objects.get_or_create(
-        delivery=delivery, key=report.key, defaults={"kind": report.kind, "status": status[:12], "text": said[:300]}
-    )
+    status, said = report.status or status_in(report.said), redact(report.said)
+    told = {"kind": report.kind, "status": status[:12], "text": said[:300], "cause": report.cause, "proof": report.proof}
+    event, is_new = DeliveryEvent.objects.get_or_create(delivery=delivery, key=report.key, defaults=told)
     was_in_doubt = delivery.state == State.IN_DOUBT
     if is_new and delivery.state not in Delivery.WAITING:  # One that waits again is a person's decision.
         for state in PATHS[report.kind]:
@@ -84,22 +101,33 @@ def record(delivery_id: int, report: Report) -> bool:
             delivery.advance(state, status=_status(status, said), **ended)
         if delivery.state in (State.FAILED, State.BOUNCED):
             breaker.look(delivery.post_id)
+    if is_new:
+        effects.of(delivery, event)
     return is_new
+
+
+def handle_in(message_id: str) -> UUID | None:
+    """Which copy a Message-ID of ours names."""
+    found = OURS.fullmatch(message_id.strip().lower())
+    return UUID(found[1]) if found and found[2] == settings.LIST_DOMAIN else None
 
 
 def _find(metadata: dict[str, Any], message_id: str) -> int | None:
     """The copy by what we told the provider, by our own Message-ID, or by what the provider called it."""
     deliveries = Delivery.objects.values_list("pk", flat=True)
-    handle = metadata.get("delivery")
-    ours = OURS.fullmatch(message_id)
-    if handle is None and ours and ours[2] == settings.LIST_DOMAIN:
-        handle = ours[1]
-    if handle is not None:
-        return deliveries.filter(handle=UUID(handle)).first() if _is_handle(handle) else None
+    told = metadata.get("delivery")
+    handle = handle_in(message_id) if told is None else UUID(told) if _is_handle(told) else None
+    if told is not None or handle is not None:
+        return deliveries.filter(handle=handle).first() if handle else None
     if metadata or not message_id:
         return None  # A mail of ours that is no copy.
     receipts = DeliveryEvent.objects.filter(kind=Kind.SENT, key=receipt_key(message_id))
     return receipts.values_list("delivery_id", flat=True).first()
+
+
+def _cause(said: str, reason: str) -> str:
+    found = causes.cause(status_in(said), said)
+    return REASONS.get(reason, found) if found == Cause.UNKNOWN else found
 
 
 def _status(status: str, said: str) -> str:

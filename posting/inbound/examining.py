@@ -1,10 +1,24 @@
 """Examining: all that is learnt from the bytes of one message. It runs in the sandbox (``inbound.sandbox``): a process with neither
-secrets nor database, and with little time and memory. What it gives is small, plain and bounded.
+secrets nor database, and with little time and memory. What it gives is plain and bounded.
 """
 
 from dataclasses import dataclass, field
+from email.message import Message
+from email.utils import getaddresses
+from uuid import UUID, uuid5
 
 from chamberlist import parsing
+from posting.delivery import fingerprints
+from posting.delivery.mime import Attachment
+from posting.feedback import arf, dsn
+from posting.inbound import recognition
+from posting.inbound.recognition import Facts
+from posting.submission import reading
+from posting.submission.reading import Letter
+
+LONGEST_TEXT = 100_000  # Characters of the text that are looked at.
+LONGEST_LINE = 200
+NAMESPACE = UUID("0e2f5f0d-6f43-4a7c-9b5e-3d1a7c2b9e64")
 
 
 @dataclass(frozen=True)
@@ -18,17 +32,82 @@ class Arrived:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a person wrote in an answer; ``left_out`` names the files that cannot be passed on."""
+
+    text: str = field(repr=False)
+    files: tuple[Attachment, ...] = field(repr=False)
+    left_out: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Examined:
-    """What was learnt; ``problem`` says why it could not be read, or ""."""
+    """What was learnt; ``problem`` says why it could not be read, or "". ``key`` is the same for the same message."""
 
     problem: str = ""
-    subject: str = field(default="", repr=False)
+    facts: Facts = Facts("", "")
+    key: UUID = UUID(int=0)
+    fingerprint: str = ""
+    bounce: dsn.Bounce | None = None
+    complaint: arf.Complaint | None = None
+    letter: Letter | None = None  # Of what came to a list.
+    words: Words | None = None  # Of what answers a copy.
 
 
 def examine(arrived: Arrived) -> Examined:
-    """Read one message; raises nothing that the sandbox does not catch."""
+    """Read one message."""
     try:
         message = parsing.parse(arrived.raw)
     except parsing.Unreadable as error:
         return Examined(problem=str(error))
-    return Examined(subject=parsing.header(message, "Subject"))
+    message_id = parsing.header(message, "Message-ID")
+    text = _text(message)
+    read_bounce = dsn.read_known if arrived.place == "bounce" else dsn.read
+    bounce = read_bounce(message, domain=arrived.domain)
+    complaint = arf.read(message, domain=arrived.domain)
+    letter = reading.read(message, arrived.raw) if arrived.place == "list" else None
+    facts = Facts(
+        place=arrived.place,
+        domain=arrived.domain,
+        envelope_sender=arrived.envelope_sender,
+        author=_author(message),
+        subject=parsing.header(message, "Subject"),
+        first_line=_first_line(text),
+        message_id=message_id,
+        headers={name: parsing.header(message, name)[:LONGEST_LINE] for name in recognition.ASKED_FOR if message[name] is not None},
+        hops=len(message.get_all("Received", [])),
+        report=str(message.get_param("report-type", "") or "other").lower() if _is_report(message) else "",
+        is_bounce=bounce is not None,
+        is_complaint=complaint is not None,
+        has_password=bool(letter and letter.password),
+    )
+    return Examined(
+        facts=facts,
+        key=uuid5(NAMESPACE, message_id or arrived.raw.decode("latin-1")),
+        fingerprint=fingerprints.of(facts.subject, text),
+        bounce=bounce,
+        complaint=complaint,
+        letter=letter,
+        words=Words(*reading.own_words(message)) if arrived.place in ("reply", "talk") else None,
+    )
+
+
+def _author(message: "Message[str, str]") -> str:
+    """The one address of From, or "": a message with more than one author is nobody's."""
+    found = getaddresses(parsing.headers(message, "From"))
+    return found[0][1] if len(found) == 1 else ""
+
+
+def _is_report(message: "Message[str, str]") -> bool:
+    return message.get_content_type() == "multipart/report"
+
+
+def _text(message: "Message[str, str]") -> str:
+    """The first text of the message, as it stands."""
+    plain = (part for part in parsing.leaves(message) if part.get_content_type() == "text/plain")
+    part = next(plain, None)
+    return parsing.text(part)[:LONGEST_TEXT] if part is not None else ""
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip()[:LONGEST_LINE] for line in text.splitlines() if line.strip()), "")

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from chamberlist import audit, bell, systemmail
 from chamberlist.clock import Now
-from posting.delivery import closing, gate
+from posting.delivery import closing, fingerprints, gate
 from posting.models import Delivery, Post
 from posting.models.post import LIFE
 
@@ -46,6 +46,7 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
         "accepted_at": Now(),
         "accepted_by": by,
         "accepted_hash": content_hash,
+        "fingerprint": fingerprints.of(post.subject, post.body),
         "allowed_addresses": post.allowed_addresses,
         "starts_at": Now() + wait,
         "expires_at": Now() + LIFE,

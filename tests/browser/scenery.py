@@ -10,7 +10,7 @@ from django.urls import reverse
 from chamberlist import tokens
 from chamberlist.clock import Now
 from posting.delivery import closing
-from posting.models import Delivery, Post, Sender
+from posting.models import Delivery, InboundMail, Post, Sender
 from posting.moderation import moderation
 from subscriptions import addresses, lifecycle, mails
 from subscriptions.models import MailingList, Subscription
@@ -40,7 +40,24 @@ def build() -> None:
             "admin:subscriptions_subscription_change", args=[fairs.subscriptions.filter(state="active").latest("pk").pk]
         ),
     }
+    paths |= letters()
     print(json.dumps(paths))
+
+
+def letters() -> dict[str, str]:
+    """What came by mail and waits for a person."""
+    text = f"From: Anne Baker <anne@bakery.example>\nSubject: Your spring offers\nDate: Mon, 4 May 2026 10:00:00 +0100\n\n{WORDS}\n"
+    ends = {
+        "owner": (InboundMail.State.KEPT, "rest", "A letter to a list's owner."),
+        "abuse": (InboundMail.State.QUARANTINED, "", "Reading it takes more than 2 seconds of work."),
+    }
+    paths = {}
+    for place, (state, kind, words) in ends.items():
+        mail = builders.a_mail(text.encode(), to="fairs-owner" if place == "owner" else place)
+        mail.advance(InboundMail.State.READING)
+        mail.advance(state, kind=kind, outcome=words, ended_at=Now())
+        paths[f"admin_mail_{place}"] = reverse("admin:posting_inboundmail_change", args=[mail.pk])
+    return paths
 
 
 def posts(sender: Sender, mailing_list: MailingList) -> dict[str, Post]:

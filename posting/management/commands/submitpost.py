@@ -31,10 +31,10 @@ class Command(BaseCommand):
         if sender is None:
             raise CommandError("Address and password do not belong together. Nothing was submitted.")
         try:
-            written = reading.read(sys.stdin.buffer.read())
+            letter = reading.read_octets(sys.stdin.buffer.read(), secret=password)
         except BadMessage as error:
             raise CommandError(str(error)) from None
-        post = submission.write(sender, mailing_list, subject=written.subject, body=written.body, key=written.key)
+        post = submission.write(sender, mailing_list, subject=letter.subject, body=letter.body, key=letter.key)
         problem = submission.submit(post, content_hash=post.content_hash)
         if problem:
             raise CommandError(f"{problem} Nothing was submitted.")

@@ -1,0 +1,78 @@
+"""What came by mail, in the admin: facts without addresses, and what it says only to those who say why they read it."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+
+from chamberlist.adminpages import VerbAdmin
+from posting.inbound import keeping
+from posting.models import InboundMail
+
+
+@admin.register(InboundMail)
+class InboundMailAdmin(VerbAdmin):
+    """What waits for a person first; then the rest, newest first."""
+
+    list_display = ("received_at", "taken_for", "state", "size", "outcome")
+    list_display_links = ("received_at", "outcome")
+    list_filter = ("state", "kind")
+    list_select_related = ("sender", "post")
+    ordering = (Case(When(state__in=keeping.FOR_STAFF, then=0), default=1), "-pk")
+    change_form_template = "admin/posting/inboundmail/change_form.html"
+    verbs = {
+        "discard": "Discarded: what it said is gone.",
+        "again": "It waits to be read once more.",
+    }
+
+    @admin.display(description="kind", ordering="kind")
+    def taken_for(self, mail: InboundMail) -> str:
+        """What the program took it for."""
+        return mail.kind or "not known"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        mail = self.get_object(request, object_id)
+        context: dict[str, Any] = {"may": self.may(request), **(extra_context or {})}
+        if mail is not None:
+            waits = mail.state in keeping.FOR_STAFF
+            context |= {
+                "waits": waits,
+                "kept_until": mail.ended_at + keeping.KEPT if waits and mail.ended_at else None,
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    def do(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        if verb != "read":
+            return super().do(request, pk, verb)
+        if not self.may(request):
+            raise PermissionDenied
+        return self.read(request, get_object_or_404(InboundMail, pk=pk))
+
+    def read(self, request: HttpRequest, mail: InboundMail) -> HttpResponse:
+        """What it says, on the page that answers and nowhere else."""
+        shown = keeping.read(mail, by=request.user.get_username(), reason=request.POST.get("reason", ""))
+        if isinstance(shown, str):
+            messages.error(request, shown)
+            return redirect("admin:posting_inboundmail_change", mail.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Message {mail.pk}",
+            "opts": self.opts,
+            "mail": mail,
+            "shown": shown,
+        }
+        return TemplateResponse(request, "admin/posting/inboundmail/read.html", context)
+
+    def discard(self, request: HttpRequest, mail: InboundMail) -> str:
+        """For good."""
+        return keeping.discard(mail, by=request.user.get_username())
+
+    def again(self, request: HttpRequest, mail: InboundMail) -> str:
+        """By the program."""
+        return keeping.read_once_more(mail, by=request.user.get_username())

@@ -1,0 +1,64 @@
+"""Keeping: what staff do with a message that is kept for them, and when what came by mail is forgotten."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from chamberlist import audit, bell
+from chamberlist.clock import Now
+from posting.inbound import showing
+from posting.inbound.attending import NOTHING_KEPT
+from posting.inbound.sandbox import CannotStart, Exceeded, Failed, Sandbox
+from posting.inbound.showing import Shown
+from posting.models import InboundMail
+
+State = InboundMail.State
+
+FOR_STAFF = (State.KEPT, State.QUARANTINED)
+KNOWN = timedelta(days=35)  # For so long a message that comes once more is known by its digest.
+KEPT = timedelta(days=14)  # For so long staff may read what is kept for them.
+GONE = "There is nothing left to read: somebody has dealt with it meanwhile."
+
+
+def read(mail: InboundMail, *, by: str, reason: str) -> Shown | str:
+    """What the message says, once it is on record who reads it and why; or why it is not shown."""
+    if not reason.strip():
+        return "Please write why you read it: it is kept in the audit trail."
+    if mail.state not in FOR_STAFF:
+        return GONE
+    audit.record(by, "read mail", mail, reason=reason)
+    raw = mail.content
+    try:
+        with Sandbox() as sandbox:
+            shown: Shown = sandbox.call("posting.inbound.showing:show", raw)
+    except (Exceeded, Failed, CannotStart):
+        return showing.source(raw)
+    return shown
+
+
+@transaction.atomic
+def discard(mail: InboundMail, *, by: str, reason: str = "") -> str:
+    """Forget what it says, without a word to anybody. "" or why nothing was changed."""
+    if mail.state not in FOR_STAFF or not mail.advance(State.DONE, outcome="Discarded.", ended_at=Now(), **NOTHING_KEPT):
+        return "There was nothing to discard: somebody has dealt with it meanwhile."
+    audit.record(by, "discard mail", mail, reason=reason)
+    return ""
+
+
+@transaction.atomic
+def read_once_more(mail: InboundMail, *, by: str) -> str:
+    """Let the program try again, as if it had just come. "" or why nothing was changed."""
+    fresh = {"attempts": 0, "next_attempt_at": Now(), "kind": "", "outcome": "", "ended_at": None}
+    if mail.state != State.QUARANTINED or not mail.advance(State.WAITING, **fresh):
+        return "It waits to be read already, or somebody has dealt with it meanwhile."
+    audit.record(by, "read mail once more", mail)
+    bell.ring("posting.tasks.read_mail")
+    return ""
+
+
+def prune() -> None:
+    """Forget what has been kept for long enough; a row that loses its content stays until nobody could send its message again."""
+    unread = InboundMail.objects.filter(state__in=FOR_STAFF, ended_at__lt=Now() - KEPT).values_list("pk", flat=True)
+    words = f"Nobody dealt with it in {KEPT.days} days."
+    InboundMail.advance_many(unread, State.DONE, outcome=words, ended_at=Now(), **NOTHING_KEPT)
+    InboundMail.objects.filter(state=State.DONE, received_at__lt=Now() - KNOWN).delete()
