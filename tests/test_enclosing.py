@@ -8,11 +8,13 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from chamberlist import systemmail
 from posting.delivery.mime import Attachment
 from posting.models import Post
 from posting.submission import enclosing, submission
 from tests import builders
 from tests.enclosures import BODY, HTML, LIST, LOAF, OFFER, rich
+from tests.smtpserver import SmtpServer
 from tests.test_sender_pages import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -227,6 +229,17 @@ def test_staff_see_in_which_file_an_address_stands(admin_client: Client):
     content = admin_client.get(pages(post)[1]).content.decode()
     assert 'value="bob@garage.example"' in content and "in the file “fair.ics”" in content
     assert content.count("in the file") == 1 and 'value="jo@x.example"' in content
+
+
+def test_a_test_copy_has_the_formatted_text(smtp: SmtpServer):
+    post = a_draft()
+    submission.send_test_copy(post)
+    assert systemmail.send_due() == 1
+    (mail,) = smtp.received
+    page = mail.message.get_body(("html",))
+    assert page is not None and mail.recipients == (post.sender.address,)
+    content = page.get_content()
+    assert ">Crumpets</li>" in content and "A loaf" in content and "<img" not in content and "cid:" not in content
 
 
 def test_the_domain_of_a_picture_is_ours_in_the_copy_alone(held: Post):
