@@ -8,11 +8,13 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from chamberlist import systemmail
 from posting.delivery.mime import Attachment
 from posting.models import Post
 from posting.submission import enclosing, submission
 from tests import builders
 from tests.enclosures import BODY, HTML, LIST, LOAF, OFFER, rich
+from tests.smtpserver import SmtpServer
 from tests.test_sender_pages import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +104,7 @@ def test_a_name_can_stand_in_a_header(written: str, name: str):
 def edit(post: Post, **changes: str) -> None:
     page = signed_in(post.sender)
     url = reverse("edit_post", args=[post.pk])
-    assert "goes out as plain text. Its attachments stay." in page.get(url).content.decode()
+    assert "it goes out as plain text; its pictures and files stay, as attachments." in page.get(url).content.decode()
     data = {"mailing_list": post.mailing_list_id, "subject": post.subject, "body": post.body, "key": post.submission_key}
     assert page.post(url, data | changes).status_code == 302
     post.refresh_from_db()
@@ -173,7 +175,7 @@ def test_each_file_comes_as_it_is_and_no_browser_takes_it_for_a_page(held: Post,
             answer = client.get(url)
             assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, file.content, kind)
             assert answer["X-Content-Type-Options"] == "nosniff"
-            assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+            assert answer["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
             assert answer["Content-Disposition"].startswith("inline" if kind == "image/png" else "attachment")
             assert "no-store" in answer["Cache-Control"]
             assert client.head(url).status_code == 200 and client.post(url).status_code == 405
@@ -227,6 +229,17 @@ def test_staff_see_in_which_file_an_address_stands(admin_client: Client):
     content = admin_client.get(pages(post)[1]).content.decode()
     assert 'value="bob@garage.example"' in content and "in the file “fair.ics”" in content
     assert content.count("in the file") == 1 and 'value="jo@x.example"' in content
+
+
+def test_a_test_copy_has_the_formatted_text(smtp: SmtpServer):
+    post = a_draft()
+    submission.send_test_copy(post)
+    assert systemmail.send_due() == 1
+    (mail,) = smtp.received
+    page = mail.message.get_body(("html",))
+    assert page is not None and mail.recipients == (post.sender.address,)
+    content = page.get_content()
+    assert ">Crumpets</li>" in content and "A loaf" in content and "<img" not in content and "cid:" not in content
 
 
 def test_the_domain_of_a_picture_is_ours_in_the_copy_alone(held: Post):

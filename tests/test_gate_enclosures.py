@@ -12,6 +12,7 @@ from django.conf import settings as site
 
 from posting.delivery import copies, formatted, gate, messages, mime
 from posting.delivery.copies import Compiled
+from posting.delivery.ledger import Marked
 from posting.delivery.mime import Attachment
 from posting.delivery.template import Template
 from posting.models import Post
@@ -309,7 +310,7 @@ def test_a_providers_message_has_the_same_files():
     built, marked = compiled(post), builders.a_mark(post)
     message = messages.build(built, marked, BACKEND)
     assert gate.check_message(built, marked, message, BACKEND) == ""
-    assert [mime.read(part) for part in message.attachments] == mime.in_order(copies.attached(post))  # type: ignore[arg-type]
+    assert [mime.read(part) for part in message.attachments] == mime.in_order(copies.attached(post))
     assert "cid:part1." in str(message.alternatives[0][0])
 
 
@@ -329,7 +330,7 @@ def test_html_names_no_member_who_is_not_its_reader():
     built = compiled(post)
     for member in people:
         delivery = post.deliveries.get(subscription=member)
-        marked = copies.Marked(delivery.pk, post.pk, delivery.handle.bytes, member.handle.bytes, member.address, 1)
+        marked = Marked(delivery.pk, post.pk, delivery.handle.bytes, member.handle.bytes, member.address, 1)
         others = [other for other in people if other != member]
         copy = copies.build(built, marked)
         for other in others:
