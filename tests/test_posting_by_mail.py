@@ -1,6 +1,7 @@
 """A post by one mail to the list, with the password from the Chamber."""
 
 import pytest
+from django.urls import reverse
 
 from chamberlist.models import SystemMail, ThrottleCounter
 from posting.models import InboundMail, Post
@@ -57,7 +58,7 @@ def test_a_receipt_says_where_the_post_stands_and_nothing_of_the_password(sender
     receipts = [mail for mail in sent_by(smtp) if mail.recipients == ("joe@bloggs.example",)]
     assert len(receipts) == 1
     receipt = receipts[0]
-    assert receipt.sender == "" and receipt.message["Auto-Submitted"] == "auto-replied"
+    assert receipt.sender == "<>" and receipt.message["Auto-Submitted"] == "auto-replied"
     assert "Spring offers" in receipt.text and f"/posts/{Post.objects.get().pk}" in receipt.text
     assert password(sender) not in receipt.text
 
@@ -102,8 +103,7 @@ def test_what_fails_dmarc_is_neither_tried_nor_counted(sender):
     counters = set(ThrottleCounter.objects.values_list("bucket", "hits"))
     mail = arrive(a_post(sender, Authentication_Results=FAIL))
     assert not Post.objects.exists() and "DMARC" in mail.outcome  # Though the password is right.
-    told_once = set(ThrottleCounter.objects.values_list("bucket", "hits")) - counters
-    assert len(told_once) == 1  # That the contact address was told, today.
+    assert set(ThrottleCounter.objects.values_list("bucket", "hits")) == counters
 
 
 def test_forged_mails_lock_nobody_out(sender, client):
@@ -119,7 +119,7 @@ def test_forged_mails_lock_nobody_out(sender, client):
     assert Post.objects.count() == 1
     assert senders.authenticate("joe@bloggs.example", password(sender)) == sender
     data = {"address": "joe@bloggs.example", "password": password(sender)}
-    assert client.post("/posts/sign-in/", data).status_code == 302
+    assert client.post(reverse("sender_sign_in"), data).status_code == 302
 
 
 def test_a_broken_signature_holds_the_post():

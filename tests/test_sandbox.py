@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from posting.delivery.mime import Attachment
-from posting.inbound import sandbox
+from posting.inbound import receiving, sandbox
 from posting.inbound.authentication import Answer
 from posting.inbound.examining import Arrived, Examined
 from posting.inbound.sandbox import CannotStart, Exceeded, Failed, Sandbox
@@ -158,11 +158,11 @@ def test_the_memory_is_that_of_one_message(box: Sandbox):
 
 
 def test_the_largest_ordinary_message_is_read():
-    """25 MB of base64 lines, as a mail program writes an attachment."""
+    """As large as the door takes it, of base64 lines, as a mail program writes an attachment."""
     head = b"Subject: Pictures\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee\n--b\nContent-Transfer-Encoding: base64\n\n"
-    raw = head + b"A" * 76 + (b"\n" + b"A" * 76) * (25 * 1024 * 1024 // 77) + b"\n--b--\n"
+    raw = head + b"A" * 76 + (b"\n" + b"A" * 76) * (receiving.LARGEST // 77 - 10) + b"\n--b--\n"
     with Sandbox() as own:
-        examined = own.call("posting.inbound.examining:examine", Arrived("", "list", raw, "lists.example"))
+        examined = own.call("posting.inbound.examining:examine", Arrived("anne@bakery.example", "list", raw, "lists.example"))
     assert examined.facts.subject == "Pictures"
 
 

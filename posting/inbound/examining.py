@@ -95,7 +95,10 @@ def examine(arrived: Arrived) -> Examined:
 
 def _author(message: "Message[str, str]") -> str:
     """The one address of From, or "": a message with more than one author is nobody's."""
-    found = getaddresses(parsing.headers(message, "From"))
+    try:
+        found = getaddresses(parsing.headers(message, "From"))
+    except RecursionError:  # Hundreds of nested remarks.
+        return ""
     return found[0][1] if len(found) == 1 else ""
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chamberlist import systemmail, throttle
+from chamberlist import systemmail
+from chamberlist.clock import Now
 from posting.delivery import closing
 from posting.feedback import events, replies, returns
 from posting.inbound import destinations, recognition
@@ -23,6 +24,7 @@ from subscriptions.models import MailingList
 
 State, Proof = InboundMail.State, DeliveryEvent.Proof
 
+OWN_COPY = "own copy"
 COPIES_BACK, IN = 20, timedelta(minutes=10)  # More of one post's copies that come back stop that post.
 TRIES, TRY_AGAIN = 3, 300  # How often, and after how many seconds, a post's author is looked up again; then staff decide.
 MOST_COPIES = 3  # That one report may be about.
@@ -102,15 +104,16 @@ def route(mail: InboundMail, destination: Destination, examined: Examined, answe
 def _own_copy(read: Read) -> Outcome:
     """Dropped and counted: a server out there sends our copies on."""
     post = _post_of(read)
-    number = post.pk if post else 0
-    systemmail.alert(
-        f"copies come back/{number}",
-        "Copies of ours come back",
-        f"A mail server out there sends copies of {f'post {number}' if post else 'our mails'} back to us. They are dropped, and "
-        f"nobody gets anything twice. More than {COPIES_BACK} in ten minutes stop that post for a check.",
-    )
-    is_within = throttle.hit("copies come back", str(number), limit=COPIES_BACK, per=IN)
-    if not is_within and post is not None and post.state in (Post.State.ACCEPTED, Post.State.SENDING):
+    before = InboundMail.objects.filter(kind=OWN_COPY, post=post, received_at__gt=Now() - IN).count()
+    if not before:
+        name = f"post {post.pk}" if post else "our mails"
+        systemmail.alert(
+            f"copies come back/{post.pk if post else 0}",
+            "Copies of ours come back",
+            f"A mail server out there sends copies of {name} back to us. They are dropped, and nobody gets anything twice. "
+            f"More than {COPIES_BACK} in ten minutes stop that post for a check.",
+        )
+    if before >= COPIES_BACK and post is not None and post.state in (Post.State.ACCEPTED, Post.State.SENDING):
         closing.freeze(post.pk, f"More than {COPIES_BACK} of its copies came back within ten minutes.")
     return Outcome(State.DONE, "", DROPPED, post=post)
 
@@ -252,7 +255,7 @@ def _rest(read: Read) -> Outcome:
 
 
 ROUTES: dict[str, Callable[[Read], Outcome]] = {
-    "own copy": _own_copy,
+    OWN_COPY: _own_copy,
     "bounce": _bounce,
     "complaint": _complaint,
     "automatic": _automatic,
