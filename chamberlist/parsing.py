@@ -36,7 +36,7 @@ class Unreadable(ValueError):
 
 
 def parse(raw: bytes) -> "Message[str, str]":
-    """Read a message; raises ``Unreadable``. Line ends may be CRLF, LF or, as the library has it, CR."""
+    """Read a message; raises ``Unreadable``. Line ends may be CRLF, LF or, as the library has it, CR; they become LF."""
     raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if END_OF_HEAD.search(raw, 0, LARGEST_HEAD) is None and len(raw) > LARGEST_HEAD:
         raise Unreadable(f"Its header section is longer than {LARGEST_HEAD:,} octets.")

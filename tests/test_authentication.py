@@ -323,6 +323,16 @@ def test_a_long_name_is_walked_in_eight_steps():
     assert len(server.asked) == 8 and server.asked[1].count(".") == 7
 
 
+def test_one_message_asks_only_so_often():
+    domain = ".".join(f"l{n}" for n in range(30)) + ".example"
+    message = MESSAGE.replace(b"bakery.example", domain.encode())
+    raw = b"".join(signed(message, d=f"relay{n}.example").removesuffix(message) for n in range(5)) + message
+    with nameserver.serving({}) as server:
+        answer = authentication.check(Question(raw, f"anne@{domain}", "", (server.address,)))
+    assert brief(answer) == ("fail", "error", "", False)
+    assert len(server.asked) == lookups.MOST
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -490,6 +500,7 @@ RECEIVED = "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
         (f"{US}; (\\) {PASS})", UNKNOWN),
         (f"{US}; dkim=fail (({PASS};) {PASS}", ("fail", "error", "", False)),
         (f'{US}; x="{PASS}; {PASS}', UNKNOWN),
+        (f'{US}; {PASS}; x="', UNKNOWN),
         (f'{US}; x="\\"; {PASS}"', UNKNOWN),
         (f"{US}; " + "(" * 5000, UNKNOWN),
         (f"{US}; {PASS}" + "x" * 9000, UNKNOWN),

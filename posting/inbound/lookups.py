@@ -70,6 +70,7 @@ class Lookups:
 
     def _resolver(self) -> dns.resolver.Resolver:
         resolver = dns.resolver.Resolver(configure=not self.resolvers)
+        resolver.use_edns(0, 0, 1232)  # A key of 2,048 bits fits into one answer.
         if self.resolvers:
             resolver.nameservers = [dns.nameserver.Do53Nameserver(*place(each)) for each in self.resolvers]
         return resolver
