@@ -1,5 +1,6 @@
 """Bounces: what a message says of a copy of ours that came back, in the form of RFC 3464 or in any of the older ones."""
 
+import re
 from dataclasses import dataclass, field
 
 from chamberlist import parsing
@@ -13,6 +14,9 @@ from posting.feedback.searching import Named
 from posting.feedback.statusfields import Status
 
 KEPT = 300
+# What went well in a transcript, and our side's greeting: neither is a reason.
+WENT_WELL = re.compile(r"^\W{0,8}(?:[23]\d\d[- ]|(?:EHLO|HELO|AUTH|QUIT|RSET|DATA|STARTTLS)\b)[^\n]*$", re.MULTILINE)
+FAILED = re.compile("[45]")  # What else looks like a status in free text is the number of some version.
 VAGUE = (".0.0", ".1.0", ".2.0", ".3.0", ".4.0", ".5.0", ".7.0")  # Endings of a status that says "something" (RFC 3463).
 
 
@@ -83,7 +87,7 @@ def _by_fields(status: Status, notice: Notice, named: list[Named]) -> Failure:
     is_vague = not status.diagnostic or cause == "unknown"
     if is_vague and action in ("failed", "delayed"):
         for text in (near, notice.said):
-            said = causes.cause(status.status, text, action=action)
+            said = _cause(status.status, text, action)
             if said != "unknown":
                 cause = said
                 break
@@ -96,10 +100,10 @@ def _by_text(message: Parsed, notice: Notice, named: list[Named]) -> list[Failur
     action = natures.action(message, notice)
     failures = []
     for recipient, near in named or [Named("", notice.said)]:
-        status = status_in(near) or status_in(notice.said)
-        cause = causes.cause(status, near, action=action)
+        status = next(filter(FAILED.match, (status_in(near), status_in(notice.said))), "")
+        cause = _cause(status, near, action)
         if cause == "unknown":
-            cause = causes.cause(status, notice.said, action=action)
+            cause = _cause(status, notice.said, action)
         if cause == "unknown":
             cause = causes.cause("", parsing.header(message, "Subject"), action=action)
         failures.append(Failure(recipient, action, status, _kept(near), cause))
@@ -123,3 +127,7 @@ def _returned_recipients(notice: Notice) -> list[str]:
 
 def _kept(said: str) -> str:
     return redact(plain(said[: KEPT * 4]))[:KEPT]
+
+
+def _cause(status: str, text: str, action: str) -> Cause:
+    return causes.cause(status, WENT_WELL.sub("", text[: causes.READ * 2]), action=action)

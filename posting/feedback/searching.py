@@ -27,6 +27,7 @@ ALONE = re.compile(
 )
 ENDED = re.compile(r"[>\"'\])]{0,3}[ \t]*(?::|\.{0,3}[ \t]*(?:\n|\Z)|<mailto:|\n)")
 DIRECT = re.compile(r"(?:smtp[:=]|expanded from: ?|rcpt to: ?|recipient: ?)[<\"'\[]{0,2}\Z", re.IGNORECASE)
+TO_LINE = re.compile(r"[\W_]{0,12}to:[ \t]*[\"<]?", re.IGNORECASE)  # A header of the message that is quoted.
 NAMED = re.compile(
     r"\b(?:recipients?|rcpt|to|for|user|address(?:es)?|mailbox|account|deliver\w*|undeliverable|reach\w*|failed|unknown|empf\w+"
     r"|destinat\w+|an|pour|para)\b[^\n@]{0,60}\Z",
@@ -37,8 +38,7 @@ OF_OTHERS = re.compile(
     re.IGNORECASE,
 )
 
-logging.getLogger("flufl.bounce").addHandler(logging.NullHandler())
-logging.getLogger("flufl.bounce").propagate = False  # It writes a traceback wherever one of its formats does not fit.
+logging.getLogger("flufl.bounce").disabled = True  # It writes a traceback, and what it quotes, wherever a format does not fit.
 
 
 class Named(NamedTuple):
@@ -79,10 +79,13 @@ def _places(text: str, domain: str, known: set[str]) -> Iterator[Place]:
         if _is_ours(address, domain):
             continue
         before = text[max(0, found.start() - 120) : found.start()].rpartition("\n")[2]
+        if TO_LINE.fullmatch(before):
+            yield Place(address, found.start(), found.end(), 0)
+            continue
         weight = 1 + (KNOWN * (address.lower() in known))
         weight += LISTED * bool(DIRECT.search(before) or (ALONE.match(before) and ENDED.match(text, found.start() + len(address))))
         weight += 2 * bool(NAMED.search(before)) - 3 * bool(OF_OTHERS.search(before)) - 3 * bool(OFFICES.match(address))
-        yield Place(address, found.start(), found.end(), max(weight, 0))
+        yield Place(address, found.start(), found.end(), max(weight, 1))
 
 
 def _near(text: str, place: Place, places: list[Place]) -> str:

@@ -16,6 +16,7 @@ PASSING: tuple[Row, ...] = (
         r"retry time(?:out)?\b",
         r"(?:message|delivery(?: time)?|mail|queue) (?:has )?expired",
         r"message too old",
+        r"failed \d+ attempts|after \d+ (?:\w+ )?attempts|maximum (?:number of )?(?:delivery )?attempts",
         r"too long in (?:the )?queue",
         r"been in the queue too long",
     ),

@@ -7,7 +7,7 @@ SENDER: tuple[Row, ...] = (
     (
         POLICY,
         r"sender (?:\w+ )?must",
-        r"(?:from|mail from):? (?:domain|address|addr)\b",
+        r"from: (?:domain|address) is|mail from (?:domain|not)\b",
         r"(?:emetteur|expediteur|absender|remitente|mittente|remetente)\b",
         r"отправител",
         r"发件人|發件人|寄件|送信者|発信元|差出人",
