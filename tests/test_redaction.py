@@ -93,6 +93,8 @@ def test_every_handler_of_the_site_redacts(capfd):
     assert {handler["formatter"] for handler in configuration["handlers"].values()} == {"line"}
     assert configuration["formatters"]["line"]["()"] == "chamberlist.redaction.RedactingFormatter"
     # Django's own handlers (mail to the admins, its own console) are taken away; everything reaches the root's.
+    silent = configuration["loggers"].pop("mail")
+    assert silent == {"handlers": [], "propagate": False, "level": "CRITICAL"}
     assert all(logger == {"handlers": [], "propagate": True} for logger in configuration["loggers"].values())
 
 
