@@ -5,7 +5,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 COPY requirements/base.txt /tmp/base.txt
 # Every package must be the one that was pinned; none is built from source, so no compiler is needed.
-RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: --no-binary dkimpy --requirement /tmp/base.txt
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: --requirement /tmp/base.txt
 
 
 FROM python:3.12-slim-bookworm AS run

@@ -5,7 +5,7 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 COVERAGE = $(if $(ARGS),,--cov --cov-report=term:skip-covered)
-# The files hold every package: without --no-deps, pip takes an extra (coverage[toml]) from the index again, in its newest release.
+# dkimpy, with which tests sign, has no wheel. The files hold every package: without --no-deps, pip takes an extra (coverage[toml]) from the index again, in its newest release.
 INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --no-binary dkimpy
 
 .DEFAULT_GOAL := demo

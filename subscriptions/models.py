@@ -57,7 +57,7 @@ class MailingList(models.Model):
     suspend_after = models.PositiveSmallIntegerField(
         default=1,
         db_default=1,
-        help_text="Suspend a member when copies of so many messages came back for good, as our own address of the copy shows.",
+        help_text="Suspend a member when copies of so many messages came back for good, as our address of the copy shows.",
     )
     suspend_after_unproven = models.PositiveSmallIntegerField(
         default=3, db_default=3, help_text="The same where only the copy's Message-ID shows which copy came back."

@@ -127,7 +127,7 @@ def _find(metadata: dict[str, Any], message_id: str) -> int | None:
 
 def _cause(said: str, reason: str) -> str:
     found = causes.cause(status_in(said), said)
-    return REASONS.get(reason, found) if found == Cause.UNKNOWN else found
+    return REASONS.get(reason, found) if found == "unknown" else found
 
 
 def _status(status: str, said: str) -> str:

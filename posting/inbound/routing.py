@@ -90,7 +90,7 @@ def question(mail: InboundMail, destination: Destination, examined: Examined) ->
         matters = destination.handle is None and _is_subscribed(destination, author)
     else:
         matters = destination.place == "talk" and bymail.sender_of(author) is not None
-    return Question(mail.content, author, settings.AUTHSERV_ID) if matters else None
+    return Question(mail.content, author, settings.AUTHSERV_ID, settings.DNS_RESOLVERS) if matters else None
 
 
 def route(mail: InboundMail, destination: Destination, examined: Examined, answer: Answer | None) -> Outcome:

@@ -65,10 +65,15 @@ def take(mailing_list: MailingList, author: str, letter: Letter, trust: Trust) -
     if not letter.password:
         return _not_authorised(sender, "It has no password.")
     tries = f"{sender.pk}/{'proven' if trust.is_proven else 'unproven'}"  # A forger uses up the tries of forgers.
+    if throttle.is_over("password of a mail", str(letter.key), limit=1, per=DAY):
+        return Taken("The same message came with a wrong password before, so this one was not tried.", sender)
     if throttle.is_over("password by mail", tries, limit=WRONG_A_DAY, per=DAY):
         return _not_authorised(sender, "Too many wrong passwords came by mail today, so this one was not tried.")
     if not check_password(letter.password, sender.password):
         throttle.hit("password by mail", tries, limit=WRONG_A_DAY, per=DAY)
+        throttle.hit(
+            "password of a mail", str(letter.key), limit=1, per=DAY
+        )  # A signed mail of theirs may be sent on, and altered.
         return _not_authorised(sender, "Its password is wrong.")
     return _submit(sender, mailing_list, letter, trust)
 
@@ -98,6 +103,8 @@ def _reasons(post: Post, letter: Letter, trust: Trust) -> list[str]:
     known = {_normalised(address) for address in ours}
     others = [address for address in letter.addressed if _normalised(address) not in known]
     reasons = [f"The mail was also addressed to {len(others)} other address(es), outside of this list."] if others else []
+    if any(_normalised(address) not in known for address in letter.named):
+        reasons.append("In its text or files stand mail addresses that are neither the sender's nor the Chamber's.")
     return [*reasons, trust.problem] if trust.problem else reasons
 
 

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             field=models.PositiveSmallIntegerField(
                 db_default=1,
                 default=1,
-                help_text="Suspend a member when copies of so many messages came back for good, as our own address of the copy shows.",
+                help_text="Suspend a member when copies of so many messages came back for good, as our address of the copy shows.",
             ),
         ),
         migrations.AddField(

@@ -34,7 +34,8 @@ class Command(BaseCommand):
             letter = reading.read_octets(sys.stdin.buffer.read(), secret=password)
         except BadMessage as error:
             raise CommandError(str(error)) from None
-        post = submission.write(sender, mailing_list, subject=letter.subject, body=letter.body, key=letter.key)
+        written = {"subject": letter.subject, "body": letter.body, "html": letter.html, "files": letter.files}
+        post = submission.write(sender, mailing_list, key=letter.key, **written)
         problem = submission.submit(post, content_hash=post.content_hash)
         if problem:
             raise CommandError(f"{problem} Nothing was submitted.")
