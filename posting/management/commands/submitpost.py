@@ -34,8 +34,9 @@ class Command(BaseCommand):
             letter = reading.read_octets(sys.stdin.buffer.read(), secret=password)
         except BadMessage as error:
             raise CommandError(str(error)) from None
-        written = {"subject": letter.subject, "body": letter.body, "html": letter.html, "files": letter.files}
-        post = submission.write(sender, mailing_list, key=letter.key, **written)
+        post = submission.write(
+            sender, mailing_list, subject=letter.subject, body=letter.body, html=letter.html, files=letter.files, key=letter.key
+        )
         problem = submission.submit(post, content_hash=post.content_hash)
         if problem:
             raise CommandError(f"{problem} Nothing was submitted.")
