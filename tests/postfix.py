@@ -48,7 +48,7 @@ maillog_file = {folder}/log/maillog
 maillog_file_prefixes = {folder}
 alias_maps =
 alias_database =
-default_transport = discard
+default_transport = {transport}
 """
 
 
@@ -90,8 +90,11 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def running(main: str, master: str = "") -> Iterator[Postfix]:
-    """With these lines in ``main.cf`` and, beside the common ones, in ``master.cf``; raises ``CannotStart``."""
+def running(main: str, master: str = "", *, transport: str = "discard") -> Iterator[Postfix]:
+    """With these lines in ``main.cf`` and, beside the common ones, in ``master.cf``; raises ``CannotStart``.
+
+    ``transport`` is where mail for everybody else goes.
+    """
     control = program("postfix")
     if os.geteuid() != 0:
         raise CannotStart("a Postfix of its own must be started as root")
@@ -102,7 +105,7 @@ def running(main: str, master: str = "") -> Iterator[Postfix]:
         (folder / name).mkdir()
     os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, grp.getgrnam("postfix").gr_gid)
     (folder / "etc/master.cf").write_text(MASTER.format(port=started.port) + master)
-    (folder / "etc/main.cf").write_text(main + HERE.format(folder=folder))
+    (folder / "etc/main.cf").write_text(main + HERE.format(folder=folder, transport=transport))
     command = [control, "-c", str(folder / "etc")]
     try:
         said = subprocess.run([*command, "start"], capture_output=True, text=True).stderr
