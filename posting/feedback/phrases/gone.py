@@ -30,6 +30,16 @@ NOT_THERE = (
 
 GONE: tuple[Row, ...] = (
     (
+        MAILBOX,  # What could not be found comes after the verb.
+        r"no se (?:ha )?(?:encontr\w+|pudo encontrar|puede encontrar) (?:la direccion|el (?:usuario|buzon|destinatario|dominio))",
+        r"impossibile trovare (?:l'indirizzo|l'utente|la casella|il (?:destinatario|dominio))",
+        r"impossible de trouver (?:l'adresse|l'utilisateur|le (?:destinataire|domaine)|la boite)",
+        r"nao foi possivel (?:encontrar|localizar) o (?:endereco|usuario|destinatario|dominio)",
+        r"找不到[^,。;]{0,12}(?:地址|用户|收件人|邮箱|信箱)",
+        r"не удалось наити [^.;]{0,30}(?:адрес|пользовател|получател|ящик|домен)",
+        r"nie (?:mozna|udalo sie) (?:odnalezc|znalezc) [^.;]{0,30}(?:adres|odbiorc|uzytkownik)",
+    ),
+    (
         MAILBOX,
         r"non[- ]existent (?:user|mail ?box|recipient|address|account|domain)",
         r"(?:user|recipient|mail ?box|account|addr)\b[^.;]{0,40}\b(?:frozen|archived|suspends?|locked|blocked due to inactivity)",
