@@ -42,8 +42,8 @@ def test_copy(post_id: int) -> Mail | None:
     if post is None:
         return None
     leave, choose = tokens.make("leave", NOBODY), tokens.make("choose", NOBODY)
-    text, html = copies.texts(post, leave=leave, choose=choose, picture=lambda _: None)  # A mail of ours has no pictures.
-    return Mail(post.sender.address, f"Test: {post.subject}", text, html)
+    text, html = copies.texts(post, leave=leave, choose=choose)
+    return Mail(post.sender.address, f"Test: {post.subject}", text, html, files=copies.attached(post))
 
 
 def mail_receipt(post_id: int) -> Mail | None:
