@@ -191,3 +191,18 @@ def test_no_header_of_the_mail_reaches_a_copy(sender):
     builders.a_member(promotions, "anne@bakery.example")
     arrive(a_post(sender, Bcc="bob@butcher.example", X_Evil="yes", Reply_To="eve@evil.example", Sender="eve@evil.example"))
     assert "evil" not in str(Post.objects.values_list().get())
+
+
+def test_a_password_that_stands_elsewhere_too_is_refused_and_the_sender_is_told(sender, smtp):
+    secret = password(sender)
+    mail = arrive(a_post(sender, text=f"{TEXT}\nMy notes: {secret}\n"))
+    assert not Post.objects.exists() and mail.state == InboundMail.State.DONE
+    assert secret.encode() not in everything_stored()
+    [told] = sent_by(smtp)
+    assert told.recipients == ("joe@bloggs.example",) and "form" in told.text and secret not in told.text
+
+
+def test_a_message_that_was_wrong_once_is_not_tried_again(sender):
+    arrive(a_post(sender, Approved="wrong-wrong-wrong-wrong"))
+    mail = arrive(a_post(sender, X="the same message, altered on its way"))
+    assert not Post.objects.exists() and "not tried" in mail.outcome

@@ -282,3 +282,20 @@ def test_a_message_delivered_twice_is_taken_once(copy):
     arrive(a_dsn(), address("b", "bounce", copy.handle), sender="")
     arrive(a_dsn(), address("b", "bounce", copy.handle), sender="")
     assert InboundMail.objects.count() == 1 and copy.events.count() == 1
+
+
+def test_a_copy_is_known_by_its_sender_alone(post, copy):
+    mail = arrive(a_mail(subject="changed", text="changed"), LIST, sender=address("b", "bounce", copy.handle))
+    assert mail.kind == "own copy"
+
+
+def test_nobody_writes_to_a_member_under_the_business_s_name(copy, smtp):
+    arrive(
+        a_mail(author="anne@bakery.example", text="Two for me.\n"), address("r", "reply", copy.handle), sender="anne@bakery.example"
+    )
+    back = sent_by(smtp)[-1].message["Reply-To"].addresses[0].addr_spec
+    mail = arrive(
+        a_mail(author="eve@evil.example", text="Pay here.\n", message_id="<2@evil.example>"), back, sender="eve@evil.example"
+    )
+    assert "not passed on" in mail.outcome
+    assert not [each for each in sent_by(smtp) if each.recipients == ("anne@bakery.example",)]
