@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -12,6 +13,8 @@ from django.test import Client
 from chamberlist import fence, halt, systemmail, throttle
 from posting.delivery import dispatch, lanes, ledger, pace, sweep
 from posting.delivery.ledger import Outcome
+from posting.feedback import replies
+from posting.inbound import receiving
 from posting.models import Delivery, Post
 from subscriptions import addresses, lifecycle, requests
 from subscriptions.models import Suppression
@@ -127,6 +130,8 @@ def test_the_helper_moves_every_stored_time_and_nothing_else():
     requests.take()
     requests.receive(post.mailing_list, addresses.parse("newer@shop.example"))
     lifecycle.suppress(addresses.parse("never@shop.example").hash, None, Suppression.Reason.COMPLAINT)
+    receiving.take("joe@bloggs.example", ["promotions@lists.chamber.example"], b"Subject: Offers\r\n\r\nx\r\n", via="smtp")
+    assert "passed on" in replies.pass_to_sender(UUID(bytes=first.handle), key=uuid4(), text="Two for me.")
     Client().force_login(get_user_model().objects.create_superuser("ann"))
     expected = everything(tables, days=32)
     shift_all_times(32)
