@@ -19,7 +19,7 @@ from posting.inbound import attending, keeping, routing
 from posting.inbound.authentication import Answer, Question
 from posting.inbound.destinations import Destination
 from posting.inbound.examining import Examined
-from posting.inbound.routing import Outcome, TryLater
+from posting.inbound.routing import Outcome, Read, TryLater
 from posting.inbound.sandbox import CannotStart, Sandbox
 from posting.models import InboundMail
 from tests import builders, workers
@@ -36,9 +36,9 @@ def route(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[int]]:
     def laid(decide: Any) -> list[int]:
         routed: list[int] = []
 
-        def routing_of(mail: InboundMail, *rest: object) -> Outcome:
-            routed.append(mail.pk)
-            outcome: Outcome = decide(mail, *rest)
+        def routing_of(read: Read, answer: Answer | None) -> Outcome:
+            routed.append(read.mail.pk)
+            outcome: Outcome = decide(read.mail, read.destination, read.examined, answer)
             return outcome
 
         monkeypatch.setattr(routing, "route", routing_of)
@@ -116,7 +116,7 @@ def test_what_must_be_asked_of_the_authors_domain_is_asked_in_the_sandbox(route,
         return done(mail)
 
     route(decide)
-    monkeypatch.setattr(routing, "question", lambda mail, *_: Question(mail.content, "anne@bakery.example", "front.example"))
+    monkeypatch.setattr(routing, "question", lambda read: Question(read.mail.content, "anne@bakery.example", "front.example"))
     said = b"Authentication-Results: front.example; dmarc=pass header.from=bakery.example"
     builders.a_mail(said + b"\nFrom: anne@bakery.example\n\nHello")
     attending.attend()
@@ -244,16 +244,21 @@ def test_what_can_only_be_done_later_waits_and_not_for_ever(route):
 
 def test_a_worker_that_lost_its_lease_writes_nothing(route):
     """It stood still after the claim; another one took the message over."""
-    routed = route(done)
+
+    def decide(mail: InboundMail, *rest: object) -> Outcome:
+        AuditEntry.objects.create(actor="nobody", verb="begun", subject="x")
+        return done(mail)
+
+    route(decide)
     mail = builders.a_mail()
-    slow = attending.claim()
-    assert slow is not None
+    [slow] = attending.claim()
     builders.later(mail, "next_attempt_at", attending.LEASE)
     attending.recover()
-    assert attending.claim() is not None
+    assert attending.claim()
     with Sandbox() as own:
         attending._attend_to(slow, own)
-    assert (state(mail), mail.attempts, routed) == (State.READING, 2, [])
+    assert (state(mail), mail.attempts) == (State.READING, 2)
+    assert not AuditEntry.objects.exists(), "what it had begun is undone"
 
 
 def test_an_installation_without_a_sandbox_blames_no_message(monkeypatch):
@@ -292,11 +297,12 @@ def test_a_task_that_has_more_to_do_rings_again(route, rung, monkeypatch, django
 
 def test_mail_does_not_take_all_workers(route):
     routed = route(done)
-    mails = [builders.a_mail(b"Subject: %d\n\nx" % number) for number in range(3)]
+    held = attending.AT_ONCE * attending.READERS
+    mails = [builders.a_mail(b"Subject: %d\n\nx" % number) for number in range(held + 1)]
     for _ in range(attending.READERS):
-        assert attending.claim() is not None
+        assert len(attending.claim()) == attending.AT_ONCE
     assert attending.attend() is False
-    assert (routed, state(mails[2])) == ([], State.WAITING)
+    assert (routed, state(mails[-1])) == ([], State.WAITING)
 
 
 KILLED = """
@@ -313,17 +319,17 @@ elif POINT == "routed":
     whole = routing.route
     def route(*given):
         outcome = whole(*given)
-        attending.InboundMail.advance = die
+        attending.InboundMail.advance_many = die
         return outcome
     routing.route = route
 elif POINT == "committing":
-    before = attending.InboundMail.advance
-    def advance(self, to, **changes):
-        moved = before(self, to, **changes)
-        if to != "reading":
+    before = attending.InboundMail.advance_many
+    def advance_many(ids, to, **changes):
+        moved = before(ids, to, **changes)
+        if to not in ("reading", "waiting"):
             die()
         return moved
-    attending.InboundMail.advance = advance
+    attending.InboundMail.advance_many = advance_many
 attending.attend()
 """
 
@@ -350,9 +356,9 @@ def test_no_two_workers_take_the_same_message(monkeypatch):
     routed: list[int] = []
     start = threading.Barrier(4)
 
-    def route(mail: InboundMail, *rest: object) -> Outcome:
-        routed.append(mail.pk)
-        return done(mail)
+    def route(read: Read, answer: Answer | None) -> Outcome:
+        routed.append(read.mail.pk)
+        return done(read.mail)
 
     def work() -> None:
         try:

@@ -28,7 +28,8 @@ def of(delivery: Delivery, event: DeliveryEvent) -> None:
     if delivery.subscription_id is None:
         return
     # Two failures at once count one after the other, so that the second sees the first.
-    member = Subscription.objects.select_for_update(no_key=True).filter(pk=delivery.subscription_id).first()
+    members = Subscription.objects.select_for_update(no_key=True, of=("self",)).select_related("mailing_list")
+    member = members.filter(pk=delivery.subscription_id).first()
     if member is None:
         return
     if event.kind == Kind.COMPLAINED:

@@ -92,18 +92,21 @@ def record(delivery_id: int, report: Report) -> bool:
         return False
     status, said = report.status or status_in(report.said), redact(report.said)
     told = {"kind": report.kind, "status": status[:12], "text": said[:300], "cause": report.cause, "proof": report.proof}
-    event, is_new = DeliveryEvent.objects.get_or_create(delivery=delivery, key=report.key, defaults=told)
+    if delivery.events.filter(key=report.key).exists():  # Under the copy's lock: nobody else writes it meanwhile.
+        return False
+    event = DeliveryEvent.objects.create(delivery=delivery, key=report.key, **told)
     was_in_doubt = delivery.state == State.IN_DOUBT
-    if is_new and delivery.state not in Delivery.WAITING:  # One that waits again is a person's decision.
+    if delivery.state not in Delivery.WAITING:  # One that waits again is a person's decision.
         for state in PATHS[report.kind]:
+            if delivery.state not in Delivery.states_before(state):
+                continue
             # When a copy in doubt was taken, nobody knows: only its end is now.
             ended = {} if was_in_doubt and state == State.SENT else {"ended_at": Coalesce("ended_at", Now())}
             delivery.advance(state, status=_status(status, said), **ended)
-        if delivery.state in (State.FAILED, State.BOUNCED):
+        if delivery.state in (State.FAILED, State.BOUNCED) and not status.startswith("4."):
             breaker.look(delivery.post_id)
-    if is_new:
-        effects.of(delivery, event)
-    return is_new
+    effects.of(delivery, event)
+    return True
 
 
 def handle_in(message_id: str) -> UUID | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
@@ -29,7 +29,8 @@ from posting.models import InboundMail
 State = InboundMail.State
 
 READERS = 2  # At a time: mail must not take all workers from the lanes.
-LEASE = timedelta(minutes=2)
+AT_ONCE = 8  # Messages that a reader takes in one go, for one commit.
+LEASE = timedelta(minutes=5)  # For all of them.
 MOST_ATTEMPTS = 3  # Of reading a message that nobody came to the end of: a worker was killed, or the database went away.
 MOST_QUARANTINED = 500
 MOST_DELAYS = 5  # Of one that asked to be read later.
@@ -44,15 +45,16 @@ def attend(seconds: float = 50) -> bool:
     """Read what is due, oldest first, for so long; whether there is more. Nothing is sent here, so that a halt does not stop it."""
     until = time.monotonic() + seconds
     recover()
-    if InboundMail.objects.filter(state=State.READING).count() >= READERS:
+    if InboundMail.objects.filter(state=State.READING).count() > AT_ONCE * (READERS - 1):
         return False  # They go on, and ring again.
     with Sandbox() as sandbox:
         while (is_more := _due().exists()) and time.monotonic() < until:
             sandbox.start()  # Where that fails, no message is to blame, and none is claimed.
-            mail = claim()
-            if mail is None:
+            mails = claim()
+            if not mails:
                 return False  # Others have what is left.
-            _attend_to(mail, sandbox)
+            for mail in mails:
+                _attend_to(mail, sandbox)
     return is_more
 
 
@@ -65,12 +67,13 @@ def recover() -> None:
 
 
 @transaction.atomic
-def claim() -> InboundMail | None:
-    """The message that is due for longest, for the time of a lease; None where there is none that nobody else has."""
-    mail = _due().select_for_update(skip_locked=True).order_by("next_attempt_at", "pk").first()
-    if mail is not None:
-        mail.advance(State.READING, attempts=F("attempts") + 1, next_attempt_at=Now() + LEASE)
-    return mail
+def claim(most: int = AT_ONCE) -> list[InboundMail]:
+    """The messages that are due for longest and that nobody else has, for the time of a lease."""
+    mails = list(_due().select_for_update(skip_locked=True).order_by("next_attempt_at", "pk")[:most])
+    InboundMail.advance_many([mail.pk for mail in mails], State.READING, attempts=F("attempts") + 1, next_attempt_at=Now() + LEASE)
+    for mail in mails:
+        mail.attempts += 1
+    return mails
 
 
 def _due() -> QuerySet[InboundMail]:
@@ -104,35 +107,27 @@ def _read(mail: InboundMail, sandbox: Sandbox) -> None:
     if examined.problem:
         _refuse(mail, examined.problem)
         return
-    question = routing.question(mail, destination, examined)
+    read = routing.recognised(mail, destination, examined)
+    question = routing.question(read)
     answer: Answer | None = sandbox.call(CHECK, question) if question else None
-    _conclude(mail, partial(routing.route, mail, destination, examined, answer))
+    _conclude(mail, partial(routing.route, read, answer))
 
 
 @transaction.atomic
 def _conclude(mail: InboundMail, decide: Callable[[], Outcome]) -> bool:
-    """Do what is to be done and write down what it was; False where the lease was over and another worker took the message."""
-    if not _is_ours(mail):
-        return False
+    """Do what is to be done and write down what it was; neither, where the lease was over and another worker took the message."""
     outcome = decide()
     kept: dict[str, Any] = NOTHING_KEPT if outcome.state == State.DONE else {}
-    words = redact(outcome.words)[:300]
-    mail.advance(
-        outcome.state,
-        kind=outcome.kind[:12],
-        outcome=words,
-        sender=outcome.sender,
-        post=outcome.post,
-        ended_at=Now(),
-        **kept,
-    )
-    return True
+    told = {"kind": outcome.kind[:12], "outcome": redact(outcome.words)[:300], "sender": outcome.sender, "post": outcome.post}
+    is_ours = _move(mail, outcome.state, ended_at=Now(), **told, **kept)
+    if not is_ours:
+        transaction.set_rollback(True)
+    return is_ours
 
 
-def _is_ours(mail: InboundMail) -> bool:
-    """Whether it is still in our hands; if so, nobody takes it before this transaction ends."""
-    held = InboundMail.objects.select_for_update().filter(pk=mail.pk, state=State.READING, attempts=mail.attempts)
-    return held.values_list("pk").first() is not None
+def _move(mail: InboundMail, to: str, **changes: Any) -> bool:
+    """Whether it was still in our hands: each claim counts an attempt."""
+    return InboundMail.advance_many([mail.pk], to, where=Q(state=State.READING, attempts=mail.attempts), **changes) == 1
 
 
 def _refuse(mail: InboundMail, words: str) -> None:
@@ -161,5 +156,5 @@ def _quarantine(mail: InboundMail, words: str, *, kind: str) -> None:
 def _put_back(mail: InboundMail, seconds: float) -> None:
     if mail.attempts >= MOST_DELAYS:
         _quarantine(mail, f"It could not be dealt with in {mail.attempts} attempts.", kind="reading mail failed")
-    elif _is_ours(mail):
-        mail.advance(State.WAITING, next_attempt_at=Now() + timedelta(seconds=seconds))
+    else:
+        _move(mail, State.WAITING, next_attempt_at=Now() + timedelta(seconds=seconds))

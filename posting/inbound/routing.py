@@ -42,11 +42,13 @@ class TryLater(Exception):
 
 @dataclass(frozen=True)
 class Read:
-    """A message, where it came to, what was learnt from it, and whether its author is proven (where that was asked)."""
+    """A message, where it came to, what was learnt from it and taken for, and, where it was asked, who confirms its author."""
 
     mail: InboundMail
     destination: Destination
     examined: Examined
+    kind: str
+    why: str
     answer: Answer | None = None
 
     @property
@@ -71,34 +73,33 @@ class Outcome:
     is_told: bool = False  # The sentence is what its sender is told.
 
 
-def recognise(examined: Examined) -> tuple[str, str]:
-    """What the message is, and why."""
+def recognised(mail: InboundMail, destination: Destination, examined: Examined) -> Read:
+    """The message with what it is, and why."""
     facts, print_ = examined.facts, examined.fingerprint
-    is_our_text = bool(print_) and Post.objects.filter(fingerprint=print_).exists()
+    # What has no sender is answered by nobody and relayed by nothing here: its words need not be known.
+    is_our_text = bool(print_ and facts.envelope_sender) and Post.objects.filter(fingerprint=print_).exists()
     is_from_us = any(destinations.find(address) for address in (facts.envelope_sender, facts.author))
-    return recognition.recognise(replace(facts, is_our_text=is_our_text, is_from_us=is_from_us))
+    kind, why = recognition.recognise(replace(facts, is_our_text=is_our_text, is_from_us=is_from_us))
+    return Read(mail, destination, examined, kind, why)
 
 
-def question(mail: InboundMail, destination: Destination, examined: Examined) -> Question | None:
+def question(read: Read) -> Question | None:
     """What must be asked of the author's domain before ``route``; None where the answer would change nothing."""
-    kind, _ = recognise(examined)
-    author = examined.facts.author
-    letter = examined.letter
-    if kind == "post":
-        matters = bool(letter and letter.password) and bymail.sender_of(author) is not None
-    elif kind == "leave":
-        matters = destination.handle is None and _is_subscribed(destination, author)
+    letter = read.examined.letter
+    if read.kind == "post":
+        matters = bool(letter and letter.password) and bymail.sender_of(read.author) is not None
+    elif read.kind == "leave":
+        matters = read.destination.handle is None and _is_subscribed(read.destination, read.author)
     else:
-        matters = destination.place == "talk" and bymail.sender_of(author) is not None
-    return Question(mail.content, author, settings.AUTHSERV_ID, settings.DNS_RESOLVERS) if matters else None
+        matters = read.destination.place == "talk" and bymail.sender_of(read.author) is not None
+    return Question(read.mail.content, read.author, settings.AUTHSERV_ID, settings.DNS_RESOLVERS) if matters else None
 
 
-def route(mail: InboundMail, destination: Destination, examined: Examined, answer: Answer | None) -> Outcome:
+def route(read: Read, answer: Answer | None) -> Outcome:
     """Do what the message asks for."""
-    kind, why = recognise(examined)
-    outcome = ROUTES[kind](Read(mail, destination, examined, answer))
-    words = outcome.words if outcome.is_told else f"{why} {outcome.words}"
-    return replace(outcome, kind=kind, words=words[:300])
+    outcome = ROUTES[read.kind](replace(read, answer=answer))
+    words = outcome.words if outcome.is_told else f"{read.why} {outcome.words}"
+    return replace(outcome, kind=read.kind, words=words[:300])
 
 
 def _own_copy(read: Read) -> Outcome:
