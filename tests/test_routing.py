@@ -318,3 +318,17 @@ def test_whether_somebody_is_subscribed_asks_no_name_server(copy, author):
     examined = examining.examine(Arrived(author, "request", mail.content, DOMAIN))
     read = routing.recognised(mail, Destination("request", slug="promotions"), examined)
     assert read.kind == "leave" and routing.question(read) is not None
+
+
+def test_what_a_person_writes_to_the_bounce_address_is_no_bounce(copy):
+    mail = arrive(
+        a_mail(author="anne@bakery.example", text="Thank you.\n"), address("b", "bounce", copy.handle), sender="anne@bakery.example"
+    )
+    copy.refresh_from_db()
+    assert (mail.kind, copy.state) == ("rest", Delivery.State.SENT)
+
+
+def test_a_bounce_of_no_known_form_is_one_and_costs_the_member_nothing(copy):
+    odd = a_mail(author="postmaster@bakery.example", subject="Hmm", text="Could not hand it over, sorry.\n")
+    mail = arrive(odd, address("b", "bounce", copy.handle), sender="")
+    assert (mail.kind, anne().state) == ("bounce", State.ACTIVE)

@@ -60,8 +60,9 @@ def examine(arrived: Arrived) -> Examined:
     except parsing.Unreadable as error:
         return Examined(problem=str(error))
     text = _text(message)
-    read_bounce = dsn.read_known if arrived.place == "bounce" else dsn.read
-    bounce = read_bounce(message, domain=arrived.domain)
+    # What a server sends to the address of one copy is a bounce in whatever form; what a person sends there need not be one.
+    is_known = arrived.place == "bounce" and (not arrived.envelope_sender or _is_report(message))
+    bounce = (dsn.read_known if is_known else dsn.read)(message, domain=arrived.domain)
     complaint = arf.read(message, domain=arrived.domain)
     letter = reading.read(message, arrived.raw) if arrived.place == "list" else None
     facts = Facts(
