@@ -231,7 +231,7 @@ def test_staff_see_in_which_file_an_address_stands(admin_client: Client):
     assert content.count("in the file") == 1 and 'value="jo@x.example"' in content
 
 
-def test_a_test_copy_has_the_formatted_text(smtp: SmtpServer):
+def test_a_test_copy_has_the_formatted_text_and_the_files(smtp: SmtpServer):
     post = a_draft()
     submission.send_test_copy(post)
     assert systemmail.send_due() == 1
@@ -239,7 +239,9 @@ def test_a_test_copy_has_the_formatted_text(smtp: SmtpServer):
     page = mail.message.get_body(("html",))
     assert page is not None and mail.recipients == (post.sender.address,)
     content = page.get_content()
-    assert ">Crumpets</li>" in content and "A loaf" in content and "<img" not in content and "cid:" not in content
+    assert ">Crumpets</li>" in content and "cid:" in content
+    names = [part.get_filename() for part in mail.message.walk() if part.get_filename()]
+    assert names == list(post.attachments.values_list("name", flat=True))
 
 
 def test_the_domain_of_a_picture_is_ours_in_the_copy_alone(held: Post):
