@@ -402,8 +402,8 @@ def test_no_log_has_an_address_or_a_word_of_a_mail(
 # Limits
 
 
-def test_one_peer_may_have_ten_sessions_and_the_door_so_many_in_all(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(server, "MOST_OF_ONE_PEER", 2)
+def test_one_network_may_have_ten_sessions_and_the_door_so_many_in_all(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server, "MOST_OF_ONE_NETWORK", 2)
     with open_door() as port, RawClient(port), RawClient(port) as second:
         with RawClient(port) as third:
             assert third.greeting.startswith("421 4.7.0 ") and third.is_closed
