@@ -172,7 +172,8 @@ def _quarantine(mail: InboundMail, words: str, *, kind: str) -> None:
 
 
 def _drop(mail: InboundMail, words: str) -> None:
-    if not _conclude(mail, partial(Outcome, State.DONE, "", f"{words} It was dropped: too many that could not be read wait already.")):
+    words = f"{words} It was dropped: too many that could not be read wait for staff already."
+    if not _conclude(mail, partial(Outcome, State.DONE, "", words)):
         return
     systemmail.alert(
         "mail dropped",

@@ -102,7 +102,7 @@ def _found(question: Question, domain: str) -> Answer:
         policy = policies.policy(domain, lookups)
     except Unanswered:
         policy = None
-    found = signatures.verify(question.raw, policy.organisation if policy else domain, lookups)
+    found = signatures.verify(question.raw, domain, policy.organisation if policy else domain, lookups)
     verdicts = {signature.verdict for signature in found}
     dkim: Verdict = next((verdict for verdict in ("pass", "error", "fail") if verdict in verdicts), "none")
     passed = {signature.domain for signature in found if signature.verdict == "pass"}

@@ -74,15 +74,19 @@ class Signed:
         return _without_last_lines(SPACES.sub(b" ", ended).replace(b" \r\n", b"\r\n"))
 
 
-def verify(raw: bytes, house: str, lookups: Lookups) -> list[Signature]:
-    """What the first few signatures of ``house`` and its relatives prove; a stranger's server is asked nothing. Raises nothing."""
+def verify(raw: bytes, author: str, house: str, lookups: Lookups) -> list[Signature]:
+    """What the first few signatures of a ``house`` and its relatives prove, those of the author's domain first. Raises nothing.
+
+    Strangers are asked for no keys: theirs would prove nothing, and they would learn that somebody asks.
+    """
     try:
         message = read(raw)
     except Invalid:
         return [Signature("", "fail")]
     at_most = [(at, value) for at, (name, value) in enumerate(message.fields) if _is_signature(name)][: MOST * 4]
     found = [(at, tag_list(value.decode("latin-1")) or {}) for at, value in at_most]
-    found = [(at, tags) for at, tags in found if related(tags.get("d", "").lower(), house)][:MOST]
+    found = [(at, tags) for at, tags in found if related(tags.get("d", "").lower(), house)]
+    found = sorted(found, key=lambda each: each[1]["d"].lower() != author)[:MOST]
     names = [name.lower() for name, _ in message.fields]
     if any(names.count(name) > 1 for name in SINGLE):
         return [Signature("", "fail") for _ in found]

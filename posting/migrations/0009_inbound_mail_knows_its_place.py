@@ -10,9 +10,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="inboundmail",
             name="place",
-            field=models.CharField(
-                blank=True, db_default="", editable=False, help_text="What the address is for.", max_length=12
-            ),
+            field=models.CharField(blank=True, db_default="", editable=False, help_text="What the address is for.", max_length=12),
         ),
         migrations.AddField(
             model_name="inboundmail",
