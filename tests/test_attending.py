@@ -307,6 +307,7 @@ def test_what_can_only_be_done_later_waits_and_not_for_ever(route):
     assert mail.sealed_content is not None
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_asked_to_be_read_later_was_not_broken_off(route):
     """One killed worker is none too many, after however many delays."""
     answers = [TryLater(90), TryLater(90), InterfaceError("connection already closed")]

@@ -579,5 +579,5 @@ def test_nothing_makes_it_raise(monkeypatch: pytest.MonkeyPatch):
             assert isinstance(answer, Answer)
     for value in (b"", b"\0", b"\n\n", b"From: " + b"\xff" * 100, b"DKIM-Signature:" * 1000):
         authentication.check(Question(value, "", ""))
-        signatures.verify(value, BAKERY, lookups.Lookups())
+        signatures.verify(value, BAKERY, BAKERY, lookups.Lookups())
         results.read(value.decode("latin-1"))

@@ -370,7 +370,6 @@ def test_lmtp_refuses_for_each_recipient(lmtp: RawClient, content: bytes):
 
 
 def test_while_the_database_is_down_everything_stays_with_the_client(lmtp: RawClient, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(server, "LOOKED_SECONDS", 0)
     lmtp.begin(LIST, f"abuse@{HOME}")
     settings = connections.settings["default"]
     with monkeypatch.context() as patch:
@@ -378,8 +377,8 @@ def test_while_the_database_is_down_everything_stays_with_the_client(lmtp: RawCl
         patch.setitem(settings, "HOST", "127.0.0.1")
         lmtp.send(MAIL + b".\r\n")
         assert [lmtp.reply() for _ in range(2)] == [session.AGAIN] * 2
-        assert lmtp.say("MAIL FROM:<joe@bloggs.example>") == session.AGAIN
-        assert lmtp.say(f"RCPT TO:<{LIST}>").startswith("503 ")
+        lmtp.say("MAIL FROM:<joe@bloggs.example>")
+        assert lmtp.say(f"RCPT TO:<{LIST}>") == session.AGAIN
         assert lmtp.say("DATA").startswith("503 ")
         lmtp.say("RSET")
     assert not InboundMail.objects.exists()
@@ -439,25 +438,38 @@ def test_when_much_waits_to_be_read_the_rest_stays_with_the_client(limit: str, m
     monkeypatch.setattr(server, "LOOKED_SECONDS", 0)
     monkeypatch.setattr(room, limit, most)
     assert smtp.post(MAIL).startswith("250 ")
-    for size in ("", " SIZE=5"):
-        assert smtp.say(f"MAIL FROM:<joe@bloggs.example>{size}") == room.NO_ROOM
-    assert smtp.say(f"RCPT TO:<{LIST}>").startswith("503 ")
+    smtp.say("MAIL FROM:<joe@bloggs.example>")
+    for to in (LIST, f"b-{tokens.make('bounce', uuid4())}@{HOME}"):
+        assert smtp.say(f"RCPT TO:<{to}>") == room.NO_ROOM
+    assert smtp.say("DATA").startswith("503 ")
+    leave = f"leave-{tokens.make('leave', uuid4())}@{HOME}"
+    assert smtp.say(f"RCPT TO:<{leave}>").startswith("250 "), "whoever leaves waits for nobody else's mail"
+    assert smtp.say("DATA").startswith("354 ") and smtp.say(MAIL + b".").startswith("250 ")
+    smtp.say("MAIL FROM:<joe@bloggs.example>")
+    assert smtp.say(f"RCPT TO:<{leave}>") == room.NO_ROOM
+    smtp.say("RSET")
     InboundMail.objects.all().delete()
     assert smtp.post(MAIL).startswith("250 ")
 
 
 def test_many_sessions_ask_once_a_second_whether_there_is_room(smtp: RawClient, monkeypatch):
     monkeypatch.setattr(server, "LOOKED_SECONDS", 60)
-    asked: list[None] = []
-    monkeypatch.setattr(room, "refusal", lambda: asked.append(None) or "")
+    asked: list[str] = []
+
+    def refusal(place: str) -> str:
+        asked.append(place)
+        return ""
+
+    monkeypatch.setattr(room, "refusal", refusal)
     for _ in range(3):
         assert smtp.post(MAIL).startswith("250 ")
-    assert len(asked) == 1
+    assert asked == ["list"]
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MOST_LETTERS", 1), ("OCTETS_LETTERS", 20)])
 @pytest.mark.parametrize("state", ["waiting", "kept"])
 def test_when_staff_have_much_to_read_letters_to_them_wait_outside(limit: str, most: int, state: str, smtp: RawClient, monkeypatch):
+    monkeypatch.setattr(server, "LOOKED_SECONDS", 0)
     monkeypatch.setattr(room, limit, most)
     builders.a_mail(b"Subject: to the postmaster", place="role", state=state)
     smtp.say("MAIL FROM:<joe@bloggs.example>")

@@ -9,7 +9,7 @@ from posting.models import InboundMail
 State = InboundMail.State
 MB = 1024 * 1024
 
-MOST_WAITING, OCTETS_WAITING = 20_000, 500 * MB  # To be read.
+MOST_WAITING, OCTETS_WAITING = 20_000, 500 * MB  # To be read; as much again to leave.
 MOST_KEPT, OCTETS_KEPT = 500, 200 * MB  # For staff; as much again of what could not be read.
 MOST_LETTERS, OCTETS_LETTERS = 400, 150 * MB  # From then on no letter to staff is taken: those that were taken are all kept.
 TO_STAFF = ("role", "owner", "request")
@@ -20,22 +20,23 @@ class NoRoom(Exception):
     """Nothing was taken."""
 
 
-def refusal() -> str:
-    """What a server is told that has a message, or "": whether what waits to be read leaves room for more."""
-    waiting = InboundMail.objects.filter(state__in=InboundMail.OPEN)
-    return NO_ROOM if _fills(waiting, MOST_WAITING, OCTETS_WAITING) else ""
-
-
-def refusal_of(recipient: str) -> str:
-    """What a server is told that has a mail for this address of ours, or "": staff may have more to read than anybody would."""
-    destination = destinations.find(recipient)
-    return NO_ROOM if destination is not None and destination.place in TO_STAFF and has_no_room_for_letters() else ""
+def refusal(place: str) -> str:
+    """What a server is told that has a message for such an address of ours, or ""."""
+    return NO_ROOM if _has_no_room_to_wait(place) or (place in TO_STAFF and has_no_room_for_letters()) else ""
 
 
 def ensure(*recipients: str) -> None:
-    """Raise ``NoRoom`` where a message to these cannot be taken now."""
-    if refusal() or any(map(refusal_of, recipients)):
+    """Raise ``NoRoom`` where a message to these addresses of ours cannot be taken now."""
+    found = [destinations.find(recipient) for recipient in recipients]
+    if any(refusal(destination.place) for destination in found if destination is not None):
         raise NoRoom
+
+
+def _has_no_room_to_wait(place: str) -> bool:
+    """Leaving has room of its own: whatever else comes, it is taken."""
+    waiting = InboundMail.objects.filter(state__in=InboundMail.OPEN)
+    is_to_leave = Q(place="leave")
+    return _fills(waiting.filter(is_to_leave if place == "leave" else ~is_to_leave), MOST_WAITING, OCTETS_WAITING)
 
 
 def has_no_room_for_letters() -> bool:

@@ -16,7 +16,7 @@ from posting.inbound.session import LmtpSession, SmtpSession
 MOST_SESSIONS = 100
 MOST_OF_ONE_NETWORK = 10  # Over SMTP. LMTP is spoken by one server of ours, which keeps to limits of its own.
 MOST_OCTETS = 64 * 1024 * 1024  # Of the messages in hand, of all sessions.
-LOOKED_SECONDS = 1.0  # For so long it is known whether there is room.
+LOOKED_SECONDS = 1.0  # For so long it is known whether there is room: many messages ask once.
 THREADS = 8  # Each with a connection to the database; they wait for its disk most of the time.
 CLOSING_SECONDS = 20.0  # For the messages in hand, once the door is to close.
 
@@ -31,7 +31,7 @@ class Door:
         self.sessions: dict[SmtpSession, str] = {}
         self.networks: Counter[str] = Counter()
         self.octets = 0
-        self.looked, self.no_room = -LOOKED_SECONDS, ""
+        self.known: dict[str, tuple[float, str]] = {}
         self.empty = asyncio.Event()
         self.empty.set()
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="door")
@@ -70,16 +70,19 @@ class Door:
         """Told once the message is out of hand."""
         self.octets -= octets
 
-    async def room(self) -> str:
-        """The reply to MAIL where nothing more can wait to be read, or ""."""
-        if time.monotonic() - self.looked >= LOOKED_SECONDS:
-            self.no_room = await self._ask(room.refusal)
-            self.looked = time.monotonic()
-        return self.no_room
-
     async def refusal(self, recipient: str) -> str:
-        """The reply to RCPT where the address is not ours, or nobody has room for more mail to it, or ""."""
-        return await self._ask(lambda: destinations.refusal(recipient) or room.refusal_of(recipient))
+        """The reply to RCPT where the address is not ours, or there is no room for more mail to it, or ""."""
+        return await self._ask(lambda: self._refusal(recipient))
+
+    def _refusal(self, recipient: str) -> str:
+        destination = destinations.find(recipient)
+        if destination is None:
+            return destinations.refusal(recipient)
+        looked, said = self.known.get(destination.place, (0.0, ""))
+        if time.monotonic() - looked >= LOOKED_SECONDS:
+            said = room.refusal(destination.place)
+            self.known[destination.place] = time.monotonic(), said
+        return said
 
     async def take(self, envelope_sender: str, recipients: list[str], raw: bytes) -> str:
         """The reply to a message: 250 once it is on disk."""

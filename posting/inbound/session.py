@@ -43,9 +43,6 @@ class House(Protocol):
     def release(self, octets: int) -> None:
         """Told once the message is out of hand."""
 
-    async def room(self) -> str:
-        """The reply to MAIL where no message can be taken now, or ""."""
-
     async def refusal(self, recipient: str) -> str:
         """The reply to RCPT where no mail is taken for that address, or ""."""
 
@@ -162,7 +159,7 @@ class SmtpSession(SMTP):
         await self.push("502 5.5.1 Nobody is told which addresses there are")
 
     async def smtp_MAIL(self, arg: str | None) -> None:
-        await self.push(await self._begin(arg))
+        await self.push(self._begin(arg))
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         await self.push(await self._add(arg))
@@ -183,7 +180,7 @@ class SmtpSession(SMTP):
 
     # The envelope
 
-    async def _begin(self, argument: str | None) -> str:
+    def _begin(self, argument: str | None) -> str:
         assert self.session is not None and self.envelope is not None
         if not self.session.host_name:
             return "503 5.5.1 Say hello first"
@@ -192,7 +189,7 @@ class SmtpSession(SMTP):
         said = envelope.mail(argument)
         if said is None:
             return "501 5.5.4 Not of the form MAIL FROM:<name@domain>"
-        problem = _unfit(said) or await self.house.room()
+        problem = _unfit(said)
         if not problem:
             self.envelope.mail_from = said.address
         return problem or "250 2.1.0 Go on"
