@@ -50,6 +50,11 @@ def network(request: HttpRequest) -> str:
     hops = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     trusted = settings.PROXY_HOPS
     source = hops[-trusted] if 0 < trusted <= len(hops) else request.META.get("REMOTE_ADDR", "")
+    return network_of(source)
+
+
+def network_of(source: str) -> str:
+    """The network of an address: who has one of its addresses has them all."""
     try:
         address = ip_address(source.partition("%")[0])
     except ValueError:

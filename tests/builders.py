@@ -107,7 +107,7 @@ def a_delivery(post: Post, member: Subscription) -> Delivery:
 
 def a_mail(raw: bytes = b"Subject: Buns\n\nTwo for one", *, to: str = "postmaster", **columns: Any) -> InboundMail:
     """A message from Anne to an address of ours, that waits to be read."""
-    mail = InboundMail(via="lmtp", size=len(raw), digest=hashlib.sha256(to.encode() + raw).digest(), **columns)
+    mail = InboundMail(via="lmtp", **{"size": len(raw), "digest": hashlib.sha256(to.encode() + raw).digest()} | columns)
     mail.envelope_sender, mail.recipient, mail.content = "anne@bakery.example", f"{to}@{settings.LIST_DOMAIN}", raw
     mail.save()
     return mail

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from django.db import InterfaceError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from chamberlist import halt
+from chamberlist import halt, tokens
 from chamberlist.models import Alert, AuditEntry, SystemMail
 from posting import tasks
-from posting.inbound import attending, keeping, routing
+from posting.inbound import attending, keeping, room, routing
 from posting.inbound.authentication import Answer, Question
 from posting.inbound.destinations import Destination
-from posting.inbound.examining import Examined
+from posting.inbound.examining import Arrived, Examined
 from posting.inbound.routing import Outcome, Read, TryLater
 from posting.inbound.sandbox import CannotStart, Sandbox
 from posting.models import InboundMail
@@ -131,6 +132,64 @@ def test_the_oldest_is_read_first(route):
     assert routed == [mails[2].pk, mails[0].pk, mails[1].pk]
 
 
+def test_who_leaves_comes_first_then_bounces_and_answers(route):
+    routed = route(done)
+    places = ("list", "role", "talk", "reply", "bounce", "leave")
+    mails = {place: builders.a_mail(b"Subject: %s\n\nx" % place.encode(), place=place) for place in places}
+    builders.later(mails["list"], "next_attempt_at", timedelta(hours=1))
+    attending.attend()
+    first = ("leave", "reply", "bounce", "list", "role", "talk")
+    assert routed == [mails[place].pk for place in first]
+
+
+def test_who_leaves_waits_for_no_more_than_one_slow_message(route, monkeypatch):
+    """Each message takes seconds, a reader has as many as it may, and more wait; the other readers are as slow."""
+    leaving: list[int] = []
+
+    def decide(mail: InboundMail, *_: object) -> Outcome:
+        if mail.place != "leave":
+            leaving.append(builders.a_mail(b"Subject: leave %d\n\nx" % mail.pk, place="leave").pk)
+        return done(mail)
+
+    monkeypatch.setattr(attending, "SLOW", -1)
+    routed = route(decide)
+    slow = [builders.a_mail(b"Subject: %d\n\nx" % number).pk for number in range(attending.AT_ONCE + 1)]
+    attending.attend()
+    assert routed == [pk for pair in zip(slow, leaving, strict=True) for pk in pair]
+
+
+def test_a_flood_of_large_messages_makes_nobody_who_leaves_wait_for_their_words(monkeypatch):
+    seen: list[int] = []
+
+    def call(sandbox: Sandbox, function: str, arrived: Arrived) -> Examined:
+        seen.append(len(arrived.raw))
+        return Examined()
+
+    monkeypatch.setattr(Sandbox, "call", call)
+    member = builders.a_member(builders.a_list(), "anne@bakery.example")
+    raw = b"Subject: bye\n\n" + b"x" * 300_000
+    builders.a_mail(raw, to=f"leave-{tokens.make('leave', member.handle)}", place="leave")
+    builders.a_mail(raw)
+    attending.attend()
+    assert seen == [attending.ENOUGH_TO_LEAVE, len(raw)]
+
+
+def test_no_more_than_fits_into_memory_is_taken_in_one_go(monkeypatch):
+    monkeypatch.setattr(attending, "OCTETS_AT_ONCE", 100)
+    sizes = (60, 30, 30, 300, 10)
+    mails = [builders.a_mail(b"%d" % number + b"x" * (size - 1)) for number, size in enumerate(sizes)]
+    assert [attending.claim() for _ in range(4)] == [mails[:2], [mails[2]], [mails[3]], [mails[4]]]
+
+
+def test_recovering_loads_nothing_that_a_message_says():
+    broken = builders.a_mail(state=State.READING, attempts=attending.MOST_ATTEMPTS)
+    builders.later(broken, "next_attempt_at", timedelta(minutes=1))
+    with CaptureQueriesContext(connection) as asked:
+        attending.recover()
+    assert state(broken) == State.QUARANTINED
+    assert not [query["sql"] for query in asked if '"sealed_content"' in query["sql"]]
+
+
 def test_an_address_that_is_gone_since_is_no_reason_to_keep_it(route):
     routed = route(done)
     mail = builders.a_mail(to="a-list-that-was")
@@ -169,12 +228,18 @@ def test_what_is_no_message_is_kept_for_staff():
     assert (state(mail), "header section" in mail.outcome) == (State.QUARANTINED, True)
 
 
-def test_nobody_fills_the_disk_with_what_cannot_be_read(monkeypatch):
-    monkeypatch.setattr(attending, "MOST_QUARANTINED", 1)
-    mails = [builders.a_mail(b"Subject: %d" % number + b"x" * 200_000) for number in range(2)]
+@pytest.mark.parametrize(("limit", "most"), [("MOST_KEPT", 1), ("OCTETS_KEPT", 10)])
+@pytest.mark.parametrize("is_our_fault", [False, True])
+def test_nobody_fills_the_disk_with_what_cannot_be_read(limit: str, most: int, is_our_fault: bool, route, monkeypatch):
+    monkeypatch.setattr(room, limit, most)
+    if is_our_fault:
+        route(lambda *_: 1 / 0)
+    mails = [builders.a_mail(b"Subject: %d" % number + b"x" * (9 if is_our_fault else 200_000)) for number in range(3)]
     attending.attend()
-    assert [state(mail) for mail in mails] == [State.QUARANTINED, State.DONE]
-    assert "It was dropped: 1 that could not be read wait for staff already." in mails[1].outcome
+    assert [state(mail) for mail in mails] == [State.QUARANTINED, State.DONE, State.DONE]
+    assert "It was dropped: too many that could not be read wait for staff already." in mails[1].outcome
+    assert mails[1].sealed_content is None
+    assert Alert.objects.filter(kind="mail dropped").count() == 1
 
 
 def test_a_fault_of_the_program_undoes_what_it_began_and_stops_nothing(route, caplog):
@@ -240,6 +305,24 @@ def test_what_can_only_be_done_later_waits_and_not_for_ever(route):
     attending.attend()
     assert state(mail) == State.QUARANTINED
     assert mail.sealed_content is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_asked_to_be_read_later_was_not_broken_off(route):
+    """One killed worker is none too many, after however many delays."""
+    answers = [TryLater(90), TryLater(90), InterfaceError("connection already closed")]
+
+    def decide(mail: InboundMail, *_: object) -> Outcome:
+        if answers:
+            raise answers.pop(0)
+        return done(mail)
+
+    route(decide)
+    mail = builders.a_mail()
+    for _ in range(4):
+        attending.attend()
+        builders.later(mail, "next_attempt_at", attending.LEASE)
+    assert (state(mail), mail.attempts, mail.delays) == (State.DONE, 4, 2)
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(route):

@@ -4,13 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chamberlist import doctor
 from chamberlist.models import AuditEntry
 from posting import notices
-from posting.inbound import attending, showing
+from posting.inbound import attending, keeping, showing
 from posting.inbound.routing import Outcome
 from posting.inbound.sandbox import Exceeded, Sandbox
 from posting.models import InboundMail
@@ -19,7 +21,7 @@ from tests import builders
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 State = InboundMail.State
 LIST = "admin:posting_inboundmail_changelist"
-VERBS = ("read", "discard", "again")
+VERBS = ("read", "discard", "discard_all", "again")
 LETTER = (
     b"From: Anne <anne@bakery.example>\nSubject: =?utf-8?q?Br=C3=B6tchen?=\nDate: Mon, 4 May 2026 10:00:00 +0000\n"
     b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
@@ -157,6 +159,43 @@ def test_what_could_not_be_read_is_tried_once_more(ann: Client, unread: InboundM
     assert rung == [("posting.tasks.read_mail", ())]
     assert AuditEntry.objects.get().verb == "read mail once more"
     assert attending.claim() == [unread]
+
+
+def test_a_list_of_messages_loads_nothing_that_they_say(ann: Client, kept: InboundMail, unread: InboundMail):
+    with CaptureQueriesContext(connection) as asked:
+        for page in (reverse(LIST), f"{reverse(LIST)}?state__exact=kept", change(kept), reverse("admin:index")):
+            assert ann.get(page).status_code == 200
+        doctor.examine()
+    assert [query for query in asked if "posting_inboundmail" in query["sql"]]
+    assert not [query["sql"] for query in asked if "sealed_content" in query["sql"]]
+
+
+def some_kept(number: int) -> list[InboundMail]:
+    return [in_state(builders.a_mail(b"Subject: %d\n\nx" % each), State.KEPT) for each in range(number)]
+
+
+def test_all_that_wait_are_discarded_at_once_but_none_that_came_since(ann: Client, kept: InboundMail, unread: InboundMail):
+    kept, *_ = [kept, *some_kept(2)]
+    page = ann.get(f"{reverse(LIST)}?state__exact=kept")
+    newest = page.context["newest"]
+    assert "3 in all" in page.content.decode()
+    [since] = [in_state(builders.a_mail(b"Subject: since\n\nx"), State.KEPT)]
+    answer = ann.post(do(newest, "discard_all"), follow=True)
+    assert "what they said is gone" in answer.content.decode()
+    assert list(InboundMail.objects.filter(state__in=keeping.FOR_STAFF).order_by("pk")) == [unread, since]
+    gone = InboundMail.objects.filter(state=State.DONE)
+    assert set(gone.values_list("outcome", "sealed_content", "sealed_recipient")) == {("Discarded.", None, "")}
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.verb, entry.subject) == ("ann", "discard all mail", f"inbound mail {newest.pk}")
+    assert entry.reason == "3 in the state “For you to read” that came no later."
+
+
+def test_discarding_all_is_offered_where_exactly_those_are_listed(ann: Client, olive: Client, kept: InboundMail):
+    page = f"{reverse(LIST)}?state__exact=kept"
+    for client, address in ((ann, reverse(LIST)), (ann, f"{reverse(LIST)}?state__exact=done"), (ann, f"{page}&kind__exact=x")):
+        assert "discard_all" not in client.get(address).content.decode()
+    assert "discard_all" not in olive.get(page).content.decode()
+    assert "discard_all" in ann.get(page).content.decode()
 
 
 def test_what_was_read_is_not_read_once_more(ann: Client, kept: InboundMail):

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.client import MULTIPART_CONTENT
 
 from chamberlist import parsing
-from posting.inbound import receiving
+from posting.inbound import receiving, room
 from posting.models import InboundMail
 from tests import builders
 from tests.providerserver import SECRET
@@ -152,6 +152,14 @@ def test_while_the_database_is_down_the_provider_tries_again(tell: Tell, monkeyp
     assert not InboundMail.objects.exists()
     assert tell().status_code == 200
     assert InboundMail.objects.count() == 1
+
+
+def test_while_there_is_no_room_the_provider_tries_again(tell: Tell, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "MOST_WAITING", 0)
+        assert tell().status_code == 500
+    assert not InboundMail.objects.exists()
+    assert tell().status_code == 200
 
 
 def test_what_is_no_mail_is_not_taken_nor_offered_for_ever(tell: Tell, caplog: pytest.LogCaptureFixture):

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from chamberlist.embedded.processes import answers, free_port
-from posting.inbound import listening, receiving
+from posting.inbound import listening, receiving, room
 from posting.models import InboundMail
 from tests import builders, workers
 from tests.doorkeeper import command
@@ -93,6 +93,16 @@ def test_what_cannot_be_taken_has_its_own_exit_code(arguments: tuple[str, ...], 
 def test_the_mail_server_gets_the_exit_code_and_a_sentence():
     done = pipe("--recipient", "nobody@lists.chamber.example")
     assert (done.returncode, done.stdout, done.stderr) == (67, b"", b"CommandError: There is no such address here.\n")
+
+
+@pytest.mark.parametrize(("limit", "to"), [("MOST_WAITING", LIST), ("MOST_LETTERS", "postmaster")])
+def test_while_there_is_no_room_the_mail_server_keeps_the_mail(limit: str, to: str, monkeypatch):
+    monkeypatch.setattr(room, limit, 0)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(MAIL)))
+    with pytest.raises(CommandError) as error:
+        call_command("receivemail", "--stdin", "--sender", "joe@bloggs.example", "--recipient", to)
+    assert error.value.returncode == os.EX_TEMPFAIL
+    assert not InboundMail.objects.exists()
 
 
 def test_while_the_database_is_down_the_mail_server_keeps_the_mail():

@@ -1,14 +1,20 @@
 """How a mail gets in: who may hand in what, when it counts as taken, where a message ends; over real sockets."""
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError, connection, connections
+from django.test.utils import CaptureQueriesContext
 
-from chamberlist import sealed
-from posting.inbound import envelope, receiving, server, session
+from chamberlist import sealed, tokens
+from chamberlist.embedded import watchdog
+from posting.inbound import envelope, receiving, room, server, session
 from posting.models import InboundMail
 from tests import builders
 from tests.doorkeeper import open_door
@@ -70,6 +76,31 @@ def test_what_comes_twice_is_taken_once(rung):
     assert receiving.take("joe@bloggs.example", [LIST, f"abuse@{HOME}"], MAIL, via="smtp") == 1
     assert receiving.take("joe@bloggs.example", [LIST], MAIL + b"\r\n", via="smtp") == 1
     assert InboundMail.objects.count() == 3
+
+
+def test_a_recipient_who_is_named_ten_times_is_written_once():
+    with CaptureQueriesContext(connection) as asked:
+        assert (
+            receiving.take("joe@bloggs.example", [LIST, LIST.upper(), "postmaster", f"postmaster@{HOME}"] * 3, MAIL, via="smtp")
+            == 2
+        )
+    written = [query["sql"] for query in asked if query["sql"].startswith("INSERT")]
+    assert len(written) == 2, "each by itself: no more than one copy is in memory"
+    assert list(InboundMail.objects.order_by("pk").values_list("place", flat=True)) == ["list", "role"]
+
+
+def test_all_of_a_message_is_taken_or_nothing(monkeypatch: pytest.MonkeyPatch):
+    sealing = receiving._row
+
+    def row(envelope_sender: str, recipient: str, *rest: Any) -> InboundMail:
+        if recipient.startswith("abuse"):
+            raise OperationalError("gone")
+        return sealing(envelope_sender, recipient, *rest)
+
+    monkeypatch.setattr(receiving, "_row", row)
+    with pytest.raises(OperationalError):
+        receiving.take("", [LIST, f"abuse@{HOME}"], MAIL, via="smtp")
+    assert not InboundMail.objects.exists()
 
 
 def test_the_postmaster_without_a_domain_is_the_one_with_it():
@@ -399,11 +430,88 @@ def test_no_log_has_an_address_or_a_word_of_a_mail(
         assert word not in said
 
 
+# Room
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_WAITING", 1), ("OCTETS_WAITING", 20)])
+def test_when_much_waits_to_be_read_the_rest_stays_with_the_client(limit: str, most: int, smtp: RawClient, monkeypatch):
+    monkeypatch.setattr(server, "LOOKED_SECONDS", 0)
+    monkeypatch.setattr(room, limit, most)
+    assert smtp.post(MAIL).startswith("250 ")
+    smtp.say("MAIL FROM:<joe@bloggs.example>")
+    for to in (LIST, f"b-{tokens.make('bounce', uuid4())}@{HOME}"):
+        assert smtp.say(f"RCPT TO:<{to}>") == room.NO_ROOM
+    assert smtp.say("DATA").startswith("503 ")
+    leave = f"leave-{tokens.make('leave', uuid4())}@{HOME}"
+    assert smtp.say(f"RCPT TO:<{leave}>").startswith("250 "), "whoever leaves waits for nobody else's mail"
+    assert smtp.say("DATA").startswith("354 ") and smtp.say(MAIL + b".").startswith("250 ")
+    smtp.say("MAIL FROM:<joe@bloggs.example>")
+    assert smtp.say(f"RCPT TO:<{leave}>") == room.NO_ROOM
+    smtp.say("RSET")
+    InboundMail.objects.all().delete()
+    assert smtp.post(MAIL).startswith("250 ")
+
+
+def test_many_sessions_ask_once_a_second_whether_there_is_room(smtp: RawClient, monkeypatch):
+    monkeypatch.setattr(server, "LOOKED_SECONDS", 60)
+    asked: list[str] = []
+
+    def refusal(place: str) -> str:
+        asked.append(place)
+        return ""
+
+    monkeypatch.setattr(room, "refusal", refusal)
+    for _ in range(3):
+        assert smtp.post(MAIL).startswith("250 ")
+    assert asked == ["list"]
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_LETTERS", 1), ("OCTETS_LETTERS", 20)])
+@pytest.mark.parametrize("state", ["waiting", "kept"])
+def test_when_staff_have_much_to_read_letters_to_them_wait_outside(limit: str, most: int, state: str, smtp: RawClient, monkeypatch):
+    monkeypatch.setattr(server, "LOOKED_SECONDS", 0)
+    monkeypatch.setattr(room, limit, most)
+    builders.a_mail(b"Subject: to the postmaster", place="role", state=state)
+    smtp.say("MAIL FROM:<joe@bloggs.example>")
+    for to in ("postmaster", f"abuse@{HOME}", f"promotions-owner@{HOME}", f"promotions-request@{HOME}"):
+        assert smtp.say(f"RCPT TO:<{to}>") == room.NO_ROOM
+    leave = f"leave-{tokens.make('leave', uuid4())}@{HOME}"
+    for to in (LIST, leave):
+        assert smtp.say(f"RCPT TO:<{to}>").startswith("250 ")
+    InboundMail.objects.all().delete()
+    assert smtp.say("RCPT TO:<postmaster>").startswith("250 ")
+
+
+def test_what_waits_to_be_read_elsewhere_is_no_letter_to_staff(smtp: RawClient, monkeypatch):
+    monkeypatch.setattr(room, "MOST_LETTERS", 1)
+    builders.a_mail(place="list")
+    smtp.say("MAIL FROM:<joe@bloggs.example>")
+    assert smtp.say("RCPT TO:<postmaster>").startswith("250 ")
+
+
+def test_the_messages_in_hand_of_all_sessions_have_a_limit_and_what_is_beyond_is_not_taken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server, "MOST_OCTETS", 100_000)
+    with open_door() as port, RawClient(port) as first, RawClient(port) as second:
+        first.begin()
+        first.send(b"x" * 60_000 + b"\r\n")
+        assert second.post(b"y" * 120_000 + b"\r\n") == room.NO_ROOM
+        first.send(b"x" * 30_000 + b"\r\n.\r\n")
+        assert first.reply().startswith("250 ")
+        for _ in range(3):  # What was held is let go of: after a message, a refusal, and a client that is gone.
+            assert second.post(b"y" * 90_000 + b"\r\n").startswith("250 ")
+            assert second.post(b"y" * 120_000 + b"\r\n") == room.NO_ROOM
+            with RawClient(port) as gone:
+                gone.begin()
+                gone.send(b"x" * 60_000 + b"\r\n")
+            assert first.say("NOOP").startswith("250 ")
+    assert InboundMail.objects.count() == 2
+
+
 # Limits
 
 
-def test_one_peer_may_have_ten_sessions_and_the_door_so_many_in_all(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(server, "MOST_OF_ONE_PEER", 2)
+def test_one_network_may_have_ten_sessions_and_the_door_so_many_in_all(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server, "MOST_OF_ONE_NETWORK", 2)
     with open_door() as port, RawClient(port), RawClient(port) as second:
         with RawClient(port) as third:
             assert third.greeting.startswith("421 4.7.0 ") and third.is_closed
@@ -412,6 +520,54 @@ def test_one_peer_may_have_ten_sessions_and_the_door_so_many_in_all(monkeypatch:
             assert fourth.greeting.startswith("220 ")
     with open_door("lmtp", most=3) as port, RawClient(port), RawClient(port), RawClient(port), RawClient(port) as fourth:
         assert fourth.greeting.startswith("421 ") and fourth.is_closed
+
+
+def test_addresses_of_one_network_are_one_peer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server, "MOST_OF_ONE_NETWORK", 2)
+    door = server.Door("smtp", hostname=HOME)
+    sessions: list[Any] = [object() for _ in range(6)]
+    peers = ("2001:db8:0:1::1", "2001:db8:0:2::2", "2001:db8:0:3::3", "2001:db8:1::1", "192.0.2.1", "192.0.2.2")
+    assert [door.admits(one, peer) for one, peer in zip(sessions, peers, strict=True)] == [True, True, False, True, True, True]
+    assert not door.admits(sessions[2], "192.0.2.3")
+    door.leaves(sessions[0])
+    assert door.admits(sessions[2], peers[2])
+
+
+def test_nobody_stays_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session, "SESSION_SECONDS", 0.2)
+    with open_door() as port, RawClient(port) as client:
+        assert client.reply().startswith("421 4.4.2") and client.is_closed
+
+
+def test_who_only_talks_is_sent_away_and_who_posts_is_not(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session, "MOST_REPLIES", 8)
+    with open_door() as port, RawClient(port) as client:
+        for _ in range(3):
+            assert client.say("RSET").startswith("250 ")
+            assert client.post(MAIL).startswith("250 ")
+        client.send(b"VRFY x\r\nNOOP\r\nRSET\r\n" * 3)
+        answers = [client.reply()[:3] for _ in range(8)]
+        assert answers == ["502", "250", "250"] * 2 + ["502", "421"] and client.is_closed
+
+
+def test_who_never_reads_loses_the_place(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session, "MOST_REPLIES", 10**9)
+    monkeypatch.setattr(session, "MOST_COMMANDS", 10**9)
+    monkeypatch.setattr(session, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(session, "GOODBYE_SECONDS", 0.2)
+    with open_door("lmtp", most=1) as port, closing(socket.socket()) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(1)
+        deaf.connect(("127.0.0.1", port))
+        with suppress(TimeoutError):  # Once neither side takes anything any more.
+            while True:
+                deaf.sendall(b"VRFY x\r\n" * 10_000)
+
+        def has_room() -> bool:
+            with RawClient(port, hello="") as next_one:
+                return next_one.greeting.startswith("220")
+
+        assert watchdog.wait_until(has_room, 20)
 
 
 def test_who_says_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch):

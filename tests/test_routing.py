@@ -1,12 +1,13 @@
 """What is done with each kind of mail: through the door, as it comes."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 
 from chamberlist import tokens
 from chamberlist.models import Alert
-from posting.inbound import destinations, examining, routing
+from posting.inbound import destinations, examining, room, routing
 from posting.inbound.destinations import Destination
 from posting.inbound.examining import Arrived
 from posting.models import Delivery, InboundMail, Post
@@ -271,6 +272,31 @@ def test_what_a_person_writes_to_the_people_behind_the_list_waits_for_staff(post
     assert mail.state == InboundMail.State.KEPT
     assert b"anne@bakery.example" not in everything_stored().replace(b"anne@bakery.example,", b"")
     assert all(each.recipients == ("office@chamber.example",) for each in sent_by(smtp))
+
+
+def to_the_owner(number: int) -> InboundMail:
+    raw = a_mail(author="anne@bakery.example", subject="A question", message_id=f"<{number}@bakery.example>")
+    return arrive(raw, f"promotions-owner@{DOMAIN}", sender="anne@bakery.example")
+
+
+def test_staff_are_told_of_mail_to_them_once_an_hour(post):
+    for number in range(3):
+        to_the_owner(number)
+    alert = Alert.objects.get()
+    assert (alert.kind, "bakery" in alert.text) == ("mail for you", False)
+    builders.later(alert, "created_at", timedelta(hours=1))
+    to_the_owner(4)
+    assert Alert.objects.filter(kind="mail for you").count() == 2
+
+
+def test_staff_are_told_once_that_there_is_no_room_for_more_and_what_came_in_time_is_kept(post, monkeypatch):
+    monkeypatch.setattr(room, "MOST_LETTERS", 2)
+    for number in range(3):
+        assert to_the_owner(number).state == InboundMail.State.KEPT
+    assert Alert.objects.filter(kind="no room for mail").count() == 1
+    monkeypatch.setattr(room, "MOST_KEPT", 3)
+    dropped = to_the_owner(4)
+    assert (dropped.state, "too many messages" in dropped.outcome) == (InboundMail.State.DONE, True)
 
 
 def test_what_came_is_gone_once_it_is_read(post):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, When
+from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -26,6 +26,7 @@ class InboundMailAdmin(VerbAdmin):
     change_form_template = "admin/posting/inboundmail/change_form.html"
     verbs = {
         "discard": "Discarded: what it said is gone.",
+        "discard_all": "Discarded: what they said is gone.",
         "again": "It waits to be read once more.",
     }
 
@@ -33,6 +34,19 @@ class InboundMailAdmin(VerbAdmin):
     def taken_for(self, mail: InboundMail) -> str:
         """What the program took it for."""
         return mail.kind or "not known"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InboundMail]:
+        """Without what they say: a page of them could be a gigabyte."""
+        return super().get_queryset(request).defer("sealed_content")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With a way to discard all, where exactly those that wait in one state are listed."""
+        state, others = request.GET.get("state__exact"), request.GET.keys() - {"state__exact", "p", "o", "all"}
+        context: dict[str, Any] = {**(extra_context or {})}
+        if state in keeping.FOR_STAFF and not others and self.may(request):
+            waiting = self.get_queryset(request).filter(state=state)
+            context |= {"newest": waiting.order_by("-pk").first(), "number": waiting.count()}
+        return super().changelist_view(request, context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -72,6 +86,10 @@ class InboundMailAdmin(VerbAdmin):
     def discard(self, request: HttpRequest, mail: InboundMail) -> str:
         """For good."""
         return keeping.discard(mail, by=request.user.get_username())
+
+    def discard_all(self, request: HttpRequest, mail: InboundMail) -> str:
+        """This one and all of its kind that came before."""
+        return keeping.discard_all(mail, by=request.user.get_username())
 
     def again(self, request: HttpRequest, mail: InboundMail) -> str:
         """By the program."""

@@ -10,16 +10,17 @@ import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
 from chamberlist.redaction import redact
-from posting.inbound import destinations, routing
+from posting.inbound import destinations, room, routing
 from posting.inbound.authentication import Answer
 from posting.inbound.examining import Arrived, Examined
 from posting.inbound.routing import Outcome, TryLater
@@ -29,10 +30,13 @@ from posting.models import InboundMail
 State = InboundMail.State
 
 READERS = 2  # At a time: mail must not take all workers from the lanes.
-AT_ONCE = 8  # Messages that a reader takes in one go, for one commit.
+LEAVE = Q(place="leave")  # Read first: leaving holds from the next copy on.
+FIRST = Case(When(LEAVE, then=Value(0)), When(place__in=("bounce", "reply"), then=Value(1)), default=Value(2))
+SLOW = 1.0  # Seconds for one message; whoever left meanwhile is not to wait for the rest of what was taken in one go.
+ENOUGH_TO_LEAVE = 64 * 1024  # Octets: more of such a message decides nothing.
+AT_ONCE, OCTETS_AT_ONCE = 8, 20 * 1024 * 1024  # Messages that a reader takes in one go, for one commit.
 LEASE = timedelta(minutes=5)  # For all of them.
 MOST_ATTEMPTS = 3  # Of reading a message that nobody came to the end of: a worker was killed, or the database went away.
-MOST_QUARANTINED = 500
 MOST_DELAYS = 5  # Of one that asked to be read later.
 NOTHING_KEPT: dict[str, Any] = {"sealed_content": None, "sealed_envelope_sender": "", "sealed_recipient": ""}
 
@@ -42,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 def attend(seconds: float = 50) -> bool:
-    """Read what is due, oldest first, for so long; whether there is more. Nothing is sent here, so that a halt does not stop it."""
+    """Read what is due for so long; whether there is more. Nothing is sent here, so that a halt does not stop it."""
     until = time.monotonic() + seconds
     recover()
     if InboundMail.objects.filter(state=State.READING).count() > AT_ONCE * (READERS - 1):
@@ -54,26 +58,43 @@ def attend(seconds: float = 50) -> bool:
             if not mails:
                 return False  # Others have what is left.
             for mail in mails:
+                begun = time.monotonic()
                 _attend_to(mail, sandbox)
+                if time.monotonic() - begun > SLOW:
+                    _let_go_who_wants_to_leave(sandbox)
     return is_more
+
+
+def _let_go_who_wants_to_leave(sandbox: Sandbox) -> None:
+    for mail in claim(LEAVE):
+        _attend_to(mail, sandbox)
 
 
 def recover() -> None:
     """Let what a dead worker had in hand be read again; what nobody could read in three attempts is for staff."""
     over = InboundMail.objects.filter(state=State.READING, next_attempt_at__lte=Now())
-    for mail in over.filter(attempts__gte=MOST_ATTEMPTS):
-        _quarantine(mail, f"Reading it was broken off {mail.attempts} times.", kind="reading mail failed")
+    for mail in over.filter(attempts__gte=F("delays") + MOST_ATTEMPTS).defer("sealed_content"):
+        _quarantine(mail, f"Reading it was broken off {mail.attempts - mail.delays} times.", kind="reading mail failed")
     InboundMail.advance_many(over.values_list("pk", flat=True), State.WAITING, next_attempt_at=Now())
 
 
 @transaction.atomic
-def claim(most: int = AT_ONCE) -> list[InboundMail]:
-    """The messages that are due for longest and that nobody else has, for the time of a lease."""
-    mails = list(_due().select_for_update(skip_locked=True).order_by("next_attempt_at", "pk")[:most])
+def claim(which: Q | None = None, most: int = AT_ONCE) -> list[InboundMail]:
+    """The messages of the first kind that are due for longest and that nobody else has, for the time of a lease."""
+    due = _due().filter(which or Q()).select_for_update(skip_locked=True).defer("sealed_content")
+    mails = _not_too_much(list(due.order_by(FIRST, "next_attempt_at", "pk")[:most]))
+    contents = dict(InboundMail.objects.filter(pk__in=[mail.pk for mail in mails]).values_list("pk", "sealed_content"))
     InboundMail.advance_many([mail.pk for mail in mails], State.READING, attempts=F("attempts") + 1, next_attempt_at=Now() + LEASE)
     for mail in mails:
         mail.attempts += 1
+        mail.sealed_content = contents[mail.pk]
     return mails
+
+
+def _not_too_much(mails: list[InboundMail]) -> list[InboundMail]:
+    """As many as fit into memory together; one always does."""
+    sizes = accumulate(mail.size for mail in mails)
+    return [mail for mail, size in zip(mails, sizes, strict=True) if size <= OCTETS_AT_ONCE or mail is mails[0]]
 
 
 def _due() -> QuerySet[InboundMail]:
@@ -85,7 +106,7 @@ def _attend_to(mail: InboundMail, sandbox: Sandbox) -> None:
     try:
         _read(mail, sandbox)
     except (Exceeded, Failed) as reason:
-        _refuse(mail, str(reason))
+        _quarantine(mail, str(reason), kind="mail not readable")
     except TryLater as later:
         _put_back(mail, later.seconds)
     except (OperationalError, InterfaceError, CannotStart) as error:
@@ -102,10 +123,11 @@ def _read(mail: InboundMail, sandbox: Sandbox) -> None:
     if destination is None:
         _conclude(mail, partial(Outcome, State.DONE, "", "It came to an address that is no longer ours."))
         return
-    arrived = Arrived(mail.envelope_sender, destination.place, mail.content, settings.LIST_DOMAIN)
+    content = mail.content[:ENOUGH_TO_LEAVE] if destination.place == "leave" else mail.content
+    arrived = Arrived(mail.envelope_sender, destination.place, content, settings.LIST_DOMAIN)
     examined: Examined = sandbox.call(EXAMINE, arrived)
     if examined.problem:
-        _refuse(mail, examined.problem)
+        _quarantine(mail, examined.problem, kind="mail not readable")
         return
     read = routing.recognised(mail, destination, examined)
     question = routing.question(read)
@@ -130,18 +152,15 @@ def _move(mail: InboundMail, to: str, **changes: Any) -> bool:
     return InboundMail.advance_many([mail.pk], to, where=Q(state=State.READING, attempts=mail.attempts), **changes) == 1
 
 
-def _refuse(mail: InboundMail, words: str) -> None:
-    """Keep for staff what is no message that can be read; beyond what anybody would look through, it is somebody's attack."""
-    if InboundMail.objects.filter(state=State.QUARANTINED).count() < MOST_QUARANTINED:
-        _quarantine(mail, words, kind="mail not readable")
-    else:
-        words = f"{words} It was dropped: {MOST_QUARANTINED} that could not be read wait for staff already."
-        _conclude(mail, partial(Outcome, State.DONE, "", words))
-
-
 @transaction.atomic
 def _quarantine(mail: InboundMail, words: str, *, kind: str) -> None:
-    """Keep it for staff, and tell them; once an hour, however many there are."""
+    """Keep for staff what could not be read, and tell them; once an hour, however many there are.
+
+    Beyond what anybody would look through, it is somebody's attack.
+    """
+    if room.is_full(State.QUARANTINED):
+        _drop(mail, words)
+        return
     if not _conclude(mail, partial(Outcome, State.QUARANTINED, "", words)):
         return
     systemmail.alert(
@@ -152,9 +171,22 @@ def _quarantine(mail: InboundMail, words: str, *, kind: str) -> None:
     )
 
 
+def _drop(mail: InboundMail, words: str) -> None:
+    words = f"{words} It was dropped: too many that could not be read wait for staff already."
+    if not _conclude(mail, partial(Outcome, State.DONE, "", words)):
+        return
+    systemmail.alert(
+        "mail dropped",
+        "Messages that cannot be read are dropped",
+        "So many messages that could not be read are kept that there is no room for more: those that come now are deleted. On the "
+        "staff pages, under “Inbound mail”, choose “Could not be read” and discard them all, unless you expect something there.",
+    )
+
+
 @transaction.atomic
 def _put_back(mail: InboundMail, seconds: float) -> None:
-    if mail.attempts >= MOST_DELAYS:
+    """Such an attempt is none that was broken off."""
+    if mail.delays + 1 >= MOST_DELAYS:
         _quarantine(mail, f"It could not be dealt with in {mail.attempts} attempts.", kind="reading mail failed")
     else:
-        _move(mail, State.WAITING, next_attempt_at=Now() + timedelta(seconds=seconds))
+        _move(mail, State.WAITING, next_attempt_at=Now() + timedelta(seconds=seconds), delays=F("delays") + 1)

@@ -53,7 +53,7 @@ ANSWERS: dict[Verdict, str] = {
 
 
 def check(question: Question) -> Answer:
-    """Judge one message; raises nothing. Without a front it asks the DNS, for ten seconds at most."""
+    """Judge one message; raises nothing. Without a front it asks the DNS, for three seconds at most."""
     head = re.split(rb"\r?\n\r?\n", question.raw[: signatures.LARGEST_HEAD], maxsplit=1)[0]
     message = BytesParser(policy=compat32).parsebytes(head, headersonly=True)
     fields = [(name.lower(), authors.text(value)) for name, value in message.raw_items()]
@@ -93,17 +93,21 @@ def _signer(key: results.Result) -> str:
 def _found(question: Question, domain: str) -> Answer:
     """What the signatures and the DNS say."""
     lookups = Lookups(question.resolvers)
-    found = signatures.verify(question.raw, domain, lookups)
+    try:
+        policy = policies.policy(domain, lookups)
+    except Unanswered:
+        policy = None
+    found = signatures.verify(question.raw, domain, policy.organisation if policy else domain, lookups)
     verdicts = {signature.verdict for signature in found}
     dkim: Verdict = next((verdict for verdict in ("pass", "error", "fail") if verdict in verdicts), "none")
     passed = {signature.domain for signature in found if signature.verdict == "pass"}
+    if policy is None:
+        return Answer(dkim, "error", "", aligned=domain in passed, words=UNANSWERED)
     try:
-        policy = policies.policy(domain, lookups)
         aligned = domain in passed or (not policy.strict and _of_one_house(passed, policy.organisation, lookups))
     except Unanswered:
         return Answer(dkim, "error", "", aligned=domain in passed, words=UNANSWERED)
-    unknown = any(each.verdict == "error" and signatures.related(each.domain, domain) for each in found)
-    dmarc: Verdict = "pass" if aligned else "error" if unknown else "fail"
+    dmarc: Verdict = "pass" if aligned else "error" if "error" in verdicts else "fail"
     if not policy.wish and dmarc != "error":
         dmarc = "none"
     return Answer(dkim, dmarc, policy.wish, aligned=aligned, words=_words(dmarc, aligned=aligned))

@@ -17,6 +17,8 @@ State = InboundMail.State
 FOR_STAFF = (State.KEPT, State.QUARANTINED)
 KNOWN = timedelta(days=35)  # For so long a message that comes once more is known by its digest.
 KEPT = timedelta(days=14)  # For so long staff may read what is kept for them.
+DISCARDED = {"outcome": "Discarded.", **NOTHING_KEPT}
+NOTHING = "There was nothing to discard: somebody has dealt with it meanwhile."
 GONE = "There is nothing left to read: somebody has dealt with it meanwhile."
 
 
@@ -39,16 +41,26 @@ def read(mail: InboundMail, *, by: str, reason: str) -> Shown | str:
 @transaction.atomic
 def discard(mail: InboundMail, *, by: str, reason: str = "") -> str:
     """Forget what it says, without a word to anybody. "" or why nothing was changed."""
-    if mail.state not in FOR_STAFF or not mail.advance(State.DONE, outcome="Discarded.", ended_at=Now(), **NOTHING_KEPT):
-        return "There was nothing to discard: somebody has dealt with it meanwhile."
+    if mail.state not in FOR_STAFF or not mail.advance(State.DONE, ended_at=Now(), **DISCARDED):
+        return NOTHING
     audit.record(by, "discard mail", mail, reason=reason)
+    return ""
+
+
+@transaction.atomic
+def discard_all(newest: InboundMail, *, by: str) -> str:
+    """Forget what all in its state say that came no later: nobody has seen those that came since. "" or why nothing was changed."""
+    state, seen = newest.state, InboundMail.objects.filter(state=newest.state, pk__lte=newest.pk).values_list("pk", flat=True)
+    if state not in FOR_STAFF or not (number := InboundMail.advance_many(seen, State.DONE, ended_at=Now(), **DISCARDED)):
+        return NOTHING
+    audit.record(by, "discard all mail", newest, reason=f"{number} in the state “{State(state).label}” that came no later.")
     return ""
 
 
 @transaction.atomic
 def read_once_more(mail: InboundMail, *, by: str) -> str:
     """Let the program try again, as if it had just come. "" or why nothing was changed."""
-    fresh = {"attempts": 0, "next_attempt_at": Now(), "kind": "", "outcome": "", "ended_at": None}
+    fresh = {"attempts": 0, "delays": 0, "next_attempt_at": Now(), "kind": "", "outcome": "", "ended_at": None}
     if mail.state != State.QUARANTINED or not mail.advance(State.WAITING, **fresh):
         return "It waits to be read already, or somebody has dealt with it meanwhile."
     audit.record(by, "read mail once more", mail)

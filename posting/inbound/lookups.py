@@ -12,8 +12,8 @@ import dns.resolver
 from chamberlist.resolvers import place
 
 MOST = 12  # Look-ups for one message.
-LONGEST = 3.0  # Seconds for one of them,
-ALTOGETHER = 10.0  # and for all.
+LONGEST = 2.0  # Seconds for one of them,
+ALTOGETHER = 3.0  # and for all: other mail waits meanwhile.
 
 
 class Unanswered(Exception):

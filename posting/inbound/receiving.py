@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import transaction
 
@@ -41,20 +42,27 @@ def with_crlf(raw: bytes) -> bytes:
 def take(envelope_sender: str, recipients: Sequence[str], raw: bytes, *, via: str) -> int:
     """Keep one message for each recipient; committed when this returns. How many were new: what comes twice is taken once.
 
+    One copy at a time is sealed and written, so that many recipients take no more memory than one.
+
     ``recipients`` are addresses of ours (``destinations.find``); ``envelope_sender`` is "" for the null sender.
     """
     fingerprint = hashlib.sha256(raw).hexdigest()
-    rows = [_row(envelope_sender, destinations.complete(recipient), raw, fingerprint, via) for recipient in recipients]
+    handles: list[UUID] = []
     with transaction.atomic(durable=True):
-        InboundMail.objects.bulk_create(rows, ignore_conflicts=True)
-        new = InboundMail.objects.filter(handle__in=[row.handle for row in rows]).count()
+        for recipient in dict.fromkeys(map(destinations.complete, recipients)):
+            row = _row(envelope_sender, recipient, raw, fingerprint, via)
+            InboundMail.objects.bulk_create([row], ignore_conflicts=True)
+            handles.append(row.handle)
+        new = InboundMail.objects.filter(handle__in=handles).count()
         if new:
             bell.ring_for_many("posting.tasks.read_mail")
     return new
 
 
 def _row(envelope_sender: str, recipient: str, raw: bytes, fingerprint: str, via: str) -> InboundMail:
+    destination = destinations.find(recipient)
     row = InboundMail(digest=blind_index("inbound/1", f"{recipient}\0{fingerprint}"), via=via, size=len(raw))
+    row.place = destination.place if destination else ""
     row.envelope_sender = envelope_sender
     row.recipient = recipient
     row.content = raw

@@ -11,7 +11,7 @@ from chamberlist import systemmail
 from chamberlist.clock import Now
 from posting.delivery import closing
 from posting.feedback import events, replies, returns
-from posting.inbound import destinations, recognition
+from posting.inbound import destinations, letters, recognition, room
 from posting.inbound.authentication import Answer, Question
 from posting.inbound.destinations import Destination
 from posting.inbound.examining import Examined
@@ -28,7 +28,6 @@ OWN_COPY = "own copy"
 COPIES_BACK, IN = 20, timedelta(minutes=10)  # More of one post's copies that come back stop that post.
 TRIES, TRY_AGAIN = 3, 300  # How often, and after how many seconds, a post's author is looked up again; then staff decide.
 MOST_COPIES = 3  # That one report may be about.
-MOST_KEPT = 500  # Messages that wait for staff; nobody would read more.
 DROPPED = "It was dropped, and nobody was told."
 
 
@@ -246,8 +245,9 @@ def _is_of_the_business(read: Read, conversation: UUID) -> bool:
 
 
 def _for_staff(read: Read) -> Outcome:
-    if InboundMail.objects.filter(state=State.KEPT).count() >= MOST_KEPT:
-        return Outcome(State.DONE, "", f"It was dropped: {MOST_KEPT} messages wait to be read already.")
+    if room.is_full(State.KEPT):  # The door has let in more than it should.
+        return Outcome(State.DONE, "", "It was dropped: too many messages wait to be read already.")
+    letters.tell_staff()
     return Outcome(State.KEPT, "", "It waits for you.")
 
 

@@ -12,10 +12,14 @@ from typing import Protocol
 from aiosmtpd.smtp import SMTP
 
 from posting.inbound import envelope, receiving
+from posting.inbound.room import NO_ROOM
 
 IDLE_SECONDS = 300.0  # Until the next command (RFC 5321 section 4.5.3.2.7).
 MESSAGE_SECONDS = 600.0  # For a message as a whole, its reply included.
+SESSION_SECONDS = 1_800.0  # For all that is said; a message in hand is taken yet.
+GOODBYE_SECONDS = 5.0  # For a client to read the last reply.
 MOST_COMMANDS = 1_000  # Of one kind in one session.
+MOST_REPLIES = 100  # Without a message.
 WITHOUT_STATUS = re.compile(r"(?!220)([245])\d\d (?!\d\.\d)")  # A greeting has none.
 AGAIN = "451 4.3.0 Please try again later; nothing was taken"
 
@@ -28,13 +32,19 @@ class House(Protocol):
     hostname: str
 
     def admits(self, session: "SmtpSession", peer: str) -> bool:
-        """Whether there is room for one more from this address."""
+        """Whether there is room for one more from this address's network."""
 
     def leaves(self, session: "SmtpSession") -> None:
         """Told once for each that was admitted."""
 
+    def hold(self, octets: int) -> bool:
+        """Whether there is memory for so many octets more; they are counted until ``release``."""
+
+    def release(self, octets: int) -> None:
+        """Told once the message is out of hand."""
+
     async def refusal(self, recipient: str) -> str:
-        """The reply to RCPT where the address is not ours, or ""."""
+        """The reply to RCPT where no mail is taken for that address, or ""."""
 
     async def take(self, envelope_sender: str, recipients: list[str], raw: bytes) -> str:
         """The reply to the message."""
@@ -50,7 +60,10 @@ class SmtpSession(SMTP):
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.admitted = self.receiving = self.ending = False
+        self.admitted = self.receiving = False
+        self.ending = ""  # The last words, once it is to end.
+        self.replies = self.held = 0
+        self.longest: asyncio.TimerHandle | None = None
         super().__init__(
             house,
             hostname=house.hostname,
@@ -70,23 +83,26 @@ class SmtpSession(SMTP):
         self.admitted = self.house.admits(self, name[0] if isinstance(name, tuple) else "")
         if self.admitted:
             super().connection_made(transport)
+            self.longest = self.loop.call_later(SESSION_SECONDS, self.end, "421 4.4.2 You have been here for long enough")
         else:
             transport.write(b"421 4.7.0 Too many connections; please come back later\r\n")
             transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.admitted:
+            assert self.longest is not None
+            self.longest.cancel()
             self.house.leaves(self)
             super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
         return super().eof_received() if self.admitted else None
 
-    def end(self) -> None:
+    def end(self, words: str = "421 4.3.2 The service is being stopped") -> None:
         """Say goodbye: at once, or after the message in hand."""
-        self.ending = True
+        self.ending = words
         if not self.receiving:
-            self._hang_up("421 4.3.2 The service is being stopped")
+            self._hang_up(words)
 
     def _timeout_cb(self) -> None:
         self._hang_up("421 4.4.2 You took too long")
@@ -95,9 +111,16 @@ class SmtpSession(SMTP):
         if isinstance(self.transport, asyncio.Transport):
             self.transport.write(f"{words}\r\n".encode())
             self.transport.close()
+            if self._handler_coroutine is not None:
+                self._handler_coroutine.cancel()  # What was sent after that is not read.
+            self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)  # Who reads nothing would stay for ever.
 
     async def push(self, status: str | bytes) -> None:
-        """Give every reply an enhanced status code (RFC 2034): some of the library's have none."""
+        """Give every reply an enhanced status code (RFC 2034): some of the library's have none. Who only talks is sent away."""
+        self.replies += 1
+        if self.replies > MOST_REPLIES:
+            self._hang_up("421 4.7.0 You have talked for long enough")
+            raise asyncio.CancelledError
         text = status.decode() if isinstance(status, bytes) else status
         found = WITHOUT_STATUS.match(text)
         await super().push(f"{found[0]}{found[1]}.0.0 {text[4:]}" if found else text)
@@ -148,8 +171,12 @@ class SmtpSession(SMTP):
             return
         self.receiving = True
         self._reset_timeout(MESSAGE_SECONDS)
-        await self.push("354 End it with a dot alone on a line")
-        await self.push(self._for_the_message(await self._message()))
+        try:
+            await self.push("354 End it with a dot alone on a line")
+            reply = await self._message()
+        finally:
+            self._let_go()
+        await self.push(self._for_the_message(reply))
 
     # The envelope
 
@@ -188,17 +215,17 @@ class SmtpSession(SMTP):
     async def _message(self) -> str:
         assert self.envelope is not None
         raw = await self._read()
-        if raw is None:
-            return receiving.TOO_LARGE
+        if isinstance(raw, str):
+            return raw
         return await self.house.take(self.envelope.mail_from or "", self.envelope.rcpt_tos, raw)
 
-    async def _read(self) -> bytes | None:
-        """The octets up to a line of a dot and CRLF, without the dots that were put before others; None where they are too many.
+    async def _read(self) -> bytes | str:
+        """The octets up to a line of a dot and CRLF, without the dots that were put before others; or why they are too many.
 
         Only CRLF ends a line (RFC 5321 section 2.3.8): what some servers take for an end too is part of the message, and refused.
         """
-        pieces: list[bytes] = []
-        size, starts = 0, True
+        raw = bytearray()
+        problem, size, starts = "", 0, True
         while True:
             try:
                 piece = await self._reader.readuntil(b"\r\n")
@@ -206,21 +233,35 @@ class SmtpSession(SMTP):
             except asyncio.LimitOverrunError as error:
                 piece, ends = await self._reader.read(error.consumed), False
             if starts and piece == b".\r\n":
-                return b"".join(pieces) if size <= receiving.LARGEST else None
+                return problem or bytes(raw)
             if starts and piece.startswith(b"."):
                 piece = piece[1:]
             size += len(piece)
-            if size <= receiving.LARGEST:
-                pieces.append(piece)
+            if size > receiving.LARGEST:
+                problem = receiving.TOO_LARGE
+            elif not problem and not self._hold(len(piece)):
+                problem = NO_ROOM
+            if problem:
+                self._let_go()
+                raw.clear()
             else:
-                pieces.clear()
+                raw += piece
             starts = ends
+
+    def _hold(self, octets: int) -> bool:
+        has_room = self.house.hold(octets)
+        self.held += octets if has_room else 0
+        return has_room
+
+    def _let_go(self) -> None:
+        self.house.release(self.held)
+        self.held = 0
 
     def _for_the_message(self, reply: str) -> str:
         """The end of a message, with its reply."""
-        self.receiving = False
+        self.receiving, self.replies = False, 0
         if self.ending:
-            self.loop.call_soon(self.end)  # Once the reply is on its way.
+            self.loop.call_soon(self.end, self.ending)  # Once the reply is on its way.
         self.envelope = self._create_envelope()
         return reply
 

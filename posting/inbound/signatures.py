@@ -74,18 +74,23 @@ class Signed:
         return _without_last_lines(SPACES.sub(b" ", ended).replace(b" \r\n", b"\r\n"))
 
 
-def verify(raw: bytes, nearest: str, lookups: Lookups) -> list[Signature]:
-    """What the first few signatures prove, those for ``nearest`` and its relatives first. Raises nothing."""
+def verify(raw: bytes, author: str, house: str, lookups: Lookups) -> list[Signature]:
+    """What the first few signatures of a ``house`` and its relatives prove, those of the author's domain first. Raises nothing.
+
+    Strangers are asked for no keys: theirs would prove nothing, and they would learn that somebody asks.
+    """
     try:
         message = read(raw)
     except Invalid:
         return [Signature("", "fail")]
-    found = [(at, tag_list(value.decode("latin-1"))) for at, (name, value) in enumerate(message.fields) if _is_signature(name)]
-    found = sorted(found[: MOST * 4], key=lambda each: not related((each[1] or {}).get("d", "").lower(), nearest))[:MOST]
+    at_most = [(at, value) for at, (name, value) in enumerate(message.fields) if _is_signature(name)][: MOST * 4]
+    found = [(at, tag_list(value.decode("latin-1")) or {}) for at, value in at_most]
+    found = [(at, tags) for at, tags in found if related(tags.get("d", "").lower(), house)]
+    found = sorted(found, key=lambda each: each[1]["d"].lower() != author)[:MOST]
     names = [name.lower() for name, _ in message.fields]
     if any(names.count(name) > 1 for name in SINGLE):
         return [Signature("", "fail") for _ in found]
-    return [_verified(message, at, tags or {}, lookups) for at, tags in found]
+    return [_verified(message, at, tags, lookups) for at, tags in found]
 
 
 def related(one: str, other: str) -> bool:

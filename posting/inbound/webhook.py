@@ -9,7 +9,7 @@ from anymail.inbound import AnymailInboundMessage
 from anymail.signals import AnymailInboundEvent
 
 from chamberlist import parsing
-from posting.inbound import destinations, envelope, receiving
+from posting.inbound import destinations, envelope, receiving, room
 
 # Where a provider does not say to whom it was brought, or who sent it: what the message itself says.
 NAMING = ("Delivered-To", "X-Original-To", "To", "Cc", "Bcc")
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def receive(sender: object, event: AnymailInboundEvent, esp_name: str, **_: Any) -> None:
     """Take a mail that django-anymail has read and found to be the provider's. What is not for us is nobody's business.
 
-    Where the database cannot be asked this raises, and the provider tries again.
+    Where the database cannot be asked, or there is no room, this raises, and the provider tries again.
     """
     message = event.message
     recipients = [address for address in _recipients(message) if destinations.find(address) is not None] if message else []
@@ -32,7 +32,9 @@ def receive(sender: object, event: AnymailInboundEvent, esp_name: str, **_: Any)
     if refused:
         log.warning("A mail that came through %s was not taken: %s.", esp_name, refused)
         return
-    receiving.take(_sender(message), recipients[: receiving.MOST_RECIPIENTS], raw, via="webhook")
+    recipients = recipients[: receiving.MOST_RECIPIENTS]
+    room.ensure(*recipients)
+    receiving.take(_sender(message), recipients, raw, via="webhook")
 
 
 def _recipients(message: AnymailInboundMessage) -> list[str]:

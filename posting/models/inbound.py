@@ -36,7 +36,6 @@ class InboundMail(Stateful):
         State.QUARANTINED: {State.DONE, State.WAITING},  # A person discards it, or has it read once more.
     }
     OPEN = (State.WAITING, State.READING)
-    WITH_CONTENT = (*OPEN, State.KEPT, State.QUARANTINED)
 
     handle = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     digest = models.BinaryField(unique=True, help_text="A keyed hash of recipient and message: what comes twice is taken once.")
@@ -46,11 +45,13 @@ class InboundMail(Stateful):
     sealed_content = models.BinaryField(null=True, editable=False)
     size = models.PositiveIntegerField(help_text="Octets.")
     state = models.CharField(max_length=12, choices=InboundState, default=InboundState.WAITING, editable=False)
+    place = models.CharField(max_length=12, blank=True, db_default="", editable=False, help_text="What the address is for.")
     kind = models.CharField(max_length=12, blank=True, help_text="What it was taken for.")
     outcome = models.CharField(max_length=300, blank=True, help_text="What was done, as a sentence without addresses.")
     sender = models.ForeignKey(Sender, null=True, on_delete=models.SET_NULL, related_name="+")
     post = models.ForeignKey(Post, null=True, on_delete=models.SET_NULL, related_name="+")
     attempts = models.PositiveSmallIntegerField(default=0)
+    delays = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Attempts after which it asked for another one.")
     next_attempt_at = models.DateTimeField(db_default=Now())
     received_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)

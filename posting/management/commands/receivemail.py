@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from posting.inbound import destinations, envelope, listening, receiving
+from posting.inbound import destinations, envelope, listening, receiving, room
 from posting.inbound.listening import CannotListen
 from posting.inbound.server import Door
 
@@ -62,6 +62,10 @@ def _take_one(sender: str | None, given: list[str] | None) -> None:
         ours = [recipient for recipient in recipients if not destinations.refusal(recipient)]
         if not ours or (given and len(ours) < len(given)):
             raise CommandError("There is no such address here.", returncode=os.EX_NOUSER)
-        receiving.take(envelope_sender, ours if given else ours[:1], raw, via="stdin")
+        ours = ours if given else ours[:1]
+        room.ensure(*ours)
+        receiving.take(envelope_sender, ours, raw, via="stdin")
+    except room.NoRoom:
+        raise CommandError("There is no room for it at the moment.", returncode=os.EX_TEMPFAIL) from None
     except Error as error:
         raise CommandError(f"The database cannot be asked now ({type(error).__name__}).", returncode=os.EX_TEMPFAIL) from None
