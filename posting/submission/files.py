@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from chamberlist import parsing
+from posting.delivery import looking
+from posting.delivery.looking import Seen
 from posting.delivery.mime import Attachment
-from posting.submission import looking
-from posting.submission.looking import Seen
+from posting.delivery.unfolding import Sealed
 from posting.submission.parts import Piece
-from posting.submission.pdf import Sealed
 from posting.submission.stripping import is_ignored
 
 MOST_FILES = 5
