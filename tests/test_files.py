@@ -193,26 +193,6 @@ def test_the_files_of_a_mail_share_the_room():
     assert len(sorted_(half, half).problems) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "content"),
-    [
-        ("text/csv", b"name;anne@bakery.example"),
-        ("application/pdf", pdf(stream(b"BT [(anne@b)-20(akery.exam)3(ple)] TJ ET"))),
-        ("application/pdf", pdf(stream(b"BT (anne@bakery.example) Tj ET"))),
-        ("image/png", png((b"zTXt", b"Author\0\0" + zlib.compress(b"anne@bakery.example")))),
-        ("image/jpeg", jpeg((0xE1, "anne@bakery.example".encode("utf-16-le")))),
-        ("image/gif", gif(b"anne@bakery.example")),
-    ],
-)
-def test_addresses_in_files_are_named(kind: str, content: bytes):
-    assert letter(mail(part(WORDS), file(content, kind, "a"))).named == ("anne@bakery.example",)
-
-
-def test_the_points_of_a_picture_name_nobody():
-    content = png((b"IDAT", b"anne@bakery.example"))
-    assert letter(mail(part(WORDS), file(content, "image/png", "a"))).named == ()
-
-
 @pytest.mark.parametrize("kind", ["application/pkcs7-signature", "application/pgp-signature", "application/pgp-keys"])
 def test_signatures_are_dropped(kind: str):
     found = letter(mail(part(WORDS), file(b"x", kind, "signature.asc")))

@@ -14,7 +14,7 @@ import pytest
 from posting.delivery import looking, searching
 from posting.delivery.unfolding import Sealed
 from tests.enclosures import a_pdf, a_png, chunk
-from tests.samples import gif, pdf, stream
+from tests.samples import gif, jpeg, pdf, png, stream
 
 BOB = "bob@garage.example"
 
@@ -48,6 +48,7 @@ PLACES = {
     "folded card": ("text/plain", b"begin:vcard\nEMAIL:bob@gar\n\tage.example\nend:vcard\n"),
     "png tail": ("image/png", a_png() + b"bob@garage.example"),
     "jpeg comment": ("image/jpeg", JPEG + b"\xff\xfe\0\x14bob@garage.example\xff\xda" + secrets.token_bytes(5000) + b"\xff\xd9"),
+    "exif": ("image/jpeg", jpeg((0xE1, BOB.encode("utf-16-le")))),
     "jpeg tail": ("image/jpeg", JPEG + b"\xff\xda\0\1\xff\xd9bob@garage.example"),
     "gif comment in blocks": ("image/gif", gif(b"x" * 240 + b" bob@garage.example")),
     "gif of XMP": ("image/gif", gif()[:-1] + b"!\xff\x0bXMP DataXMP<x>bob@garage.example</x>\x01\0\0;"),
@@ -115,6 +116,12 @@ def test_a_hostile_file_costs_little(content: bytes):
             read += sum(len(text) for text in looking.texts_in(looking.look(kind, content)))
     assert time.process_time() - start < 10
     assert read < 6 * looking.ROOM
+
+
+@pytest.mark.parametrize("point", [b"bob@garage.example", b"bob@garage.example" + bytes(9)])
+def test_the_points_of_a_picture_name_nobody(point: bytes):
+    assert list(searching.addresses_in_file(png((b"IDAT", point)), "image/png")) == []
+    assert list(searching.addresses_in_file(gif()[:-1] + b",\0\0\0\0\1\0\1\0\0\x02\x12" + point[:18] + b"\0;", "image/gif")) == []
 
 
 def test_ordinary_files_name_nobody():
