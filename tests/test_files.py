@@ -1,10 +1,9 @@
 """The files of a mail: allowed kinds within limits go with the post, under names that are safe."""
 
-import zlib
-
 import pytest
 
 from posting.delivery.mime import Attachment
+from posting.models import InboundMail
 from posting.submission import files
 from posting.submission.files import MEBIBYTE
 from posting.submission.parts import Piece
@@ -97,6 +96,16 @@ def test_other_kinds_are_refused_by_name_and_the_sentence_says_what_is_allowed(n
 )
 def test_names_are_cleaned(given: str, name: str):
     assert one(given, "application/pdf", pdf()).name == name
+
+
+@pytest.mark.parametrize(
+    "content", [b"x" * (2 * MEBIBYTE + 1), b"", b"not so", pdf(b"<</S/Launch>>"), pdf(trailer=b"/Encrypt 3 0 R")], ids=range(5)
+)
+@pytest.mark.parametrize("kind", ["application/pdf", "application/zip"])
+def test_a_sentence_about_a_file_has_room_where_it_is_kept(content: bytes, kind: str):
+    found = letter(mail(part(WORDS), file(content, kind, "x" * 80 + " of ours.zip.pdf")))
+    assert "x" * 40 in found.problem and "of ours.zip.pdf”" in found.problem
+    assert len(found.problem) <= (InboundMail._meta.get_field("outcome").max_length or 0)
 
 
 @pytest.mark.parametrize(
