@@ -28,22 +28,25 @@ Letter = tuple[str, str, bytes]  # Envelope sender, recipient, message.
 
 def run(report: Report) -> None:
     """The door against a real Postfix that takes the same messages and throws them away."""
-    rates, yardstick = [], []
+    rates, yardstick, cpu = [], [], []
     with ExitStack() as stack:
         postfix, relay = stack.enter_context(receivers.postfix()), stack.enter_context(receivers.sink())
         with _on_core(0):
-            port = stack.enter_context(_door())
-            stack.enter_context(Worker(relay))
+            port, door = stack.enter_context(_door())
+            worker = stack.enter_context(Worker(relay))
         for number in range(report.runs):
             letters = list(ordinary(MESSAGES, number))
             yardstick.append(MESSAGES / _hand_over(letters, postfix))
-            started = time.monotonic()
+            processes = [door, *worker.children()]
+            started, used = time.monotonic(), product.cpu_seconds(processes)
             taken = MESSAGES / _hand_over(letters, port)
             _await_outcomes()
             rates.append(MESSAGES / (time.monotonic() - started))
+            cpu.append(1000 * (product.cpu_seconds(processes) - used) / MESSAGES)
             report.say(f"door, run {number + 1}: taken {taken:.0f}/s, read {rates[-1]:.0f}/s, Postfix takes {yardstick[-1]:.0f}/s")
     report.tell("door: Postfix alone", yardstick, "messages/s")
     report.tell("door, on one core", rates, "messages/s", yardstick=yardstick)
+    report.tell("door: processor time", cpu, "s/1000 messages")
 
 
 def ordinary(number: int, run: int) -> Iterator[Letter]:
@@ -70,7 +73,8 @@ def ordinary(number: int, run: int) -> Iterator[Letter]:
 
 
 @contextmanager
-def _door() -> Iterator[int]:
+def _door() -> Iterator[tuple[int, int]]:
+    """Its port, and its process."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "receivemail", "--listen", f"127.0.0.1:{port}"], cwd=product.REPOSITORY
@@ -78,7 +82,7 @@ def _door() -> Iterator[int]:
     try:
         if not private.answers(port):
             raise Missing("receivemail did not start")
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,11 +148,7 @@ class Worker:
 
     def cpu_seconds(self) -> float:
         """What they have used so far."""
-        total = 0
-        for pid in self.children():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        return cpu_seconds(self.children())
 
     @contextmanager
     def watched(self) -> Iterator[list[float]]:
@@ -173,6 +169,15 @@ class Worker:
                 with suppress(OSError):
                     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
                     sizes.append(next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024)
+
+
+def cpu_seconds(processes: Iterable[int]) -> float:
+    """What these processes, and those of their own that have ended, have used so far."""
+    total = 0
+    for pid in processes:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += sum(map(int, fields[11:15]))
+    return total / TICKS
 
 
 def an_environment_line(pem: bytes) -> str:

@@ -13,14 +13,8 @@ LINKS_AN_HOUR = 20  # In all: whoever forges requests makes us send no more.
 SUBSCRIBED = (Subscription.State.ACTIVE, Subscription.State.PAUSED)
 
 
-def is_subscribed(mailing_list: MailingList, address: Address) -> bool:
-    """Whether there is something to leave."""
-    found = Subscription.objects.filter(mailing_list=mailing_list, address_hash=address.hash, state__in=SUBSCRIBED)
-    return found.exists()
-
-
 def leave_verified(mailing_list: MailingList, address: Address) -> bool:
-    """The mail is proven to come from ``address`` (an aligned DKIM signature, RFC 7489 section 3.1): it leaves at once.
+    """The mail is proven to come from ``address`` (an aligned DKIM signature, RFC 9989 section 4.4): it leaves at once.
 
     False where there was nothing to leave.
     """

@@ -12,7 +12,7 @@ import pytest
 from celery import current_app
 from django.utils import cache
 
-from chamberlist import fence
+from chamberlist import bell, fence
 from posting.delivery import pace
 from tests import certificates, workers
 from tests.providerserver import POSTMARK, Provider
@@ -95,6 +95,7 @@ def plain_static_names(settings: Any) -> None:
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
     """What the bell rang for, instead of a broker."""
     calls: list[tuple[str, tuple[int, ...]]] = []
+    monkeypatch.setattr(bell, "_crowds", {})
     monkeypatch.setattr(current_app, "send_task", lambda name, args=(), **_: calls.append((name, tuple(args))))
     return calls
 

@@ -720,7 +720,7 @@ GUARDS = (
     Guard(
         "P5 without signature nobody is taken off",
         "posting/inbound/routing.py",
-        "if read.is_proven:",
+        "if read.is_signed:",
         "if True:",
         "tests/test_routing.py",
     ),

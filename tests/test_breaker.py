@@ -16,6 +16,8 @@ from posting.delivery import breaker, dispatch, lanes, ledger
 from posting.delivery.desk import Answer
 from posting.delivery.replies import Verdict, reply
 from posting.delivery.wire import SmtpWire
+from posting.feedback import events
+from posting.feedback.events import Report
 from posting.models import Delivery, DeliveryEvent, Lane, Post, Sender
 from tests import builders
 from tests.smtpserver import SmtpServer
@@ -111,6 +113,15 @@ def test_copies_that_come_back_after_a_stop_count_although_they_had_left_before(
     for copy in post.deliveries.order_by("ended_at", "pk")[:6]:
         came_back(copy)
     assert halt.is_on()
+
+
+def test_reports_that_show_a_message_id_alone_stop_nobody(post: Post, smtp: SmtpServer):
+    """Whoever got a copy can write one."""
+    dispatch.run_lane(1, seconds=60)
+    for copy in post.deliveries.filter(state=State.SENT)[:10]:
+        report = Report("bounced", "dsn/x", "550 5.7.1 blocked", status="5.7.1", cause="policy", proof="message-id")
+        assert events.record(copy.pk, report)
+    assert not halt.is_on()
 
 
 def test_to_resume_what_was_not_stopped_forgets_nothing(post: Post, smtp: SmtpServer):

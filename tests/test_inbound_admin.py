@@ -60,7 +60,7 @@ def unread() -> InboundMail:
 
 
 def in_state(mail: InboundMail, to: str, words: str = "") -> InboundMail:
-    claimed = attending.claim()
+    [claimed] = attending.claim()
     assert claimed == mail
     attending._conclude(claimed, lambda: Outcome(to, "", words))
     mail.refresh_from_db()
@@ -156,7 +156,7 @@ def test_what_could_not_be_read_is_tried_once_more(ann: Client, unread: InboundM
     assert unread.content == b"\xff" * 100
     assert rung == [("posting.tasks.read_mail", ())]
     assert AuditEntry.objects.get().verb == "read mail once more"
-    assert attending.claim() == unread
+    assert attending.claim() == [unread]
 
 
 def test_what_was_read_is_not_read_once_more(ann: Client, kept: InboundMail):

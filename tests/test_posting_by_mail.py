@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from chamberlist.models import SystemMail, ThrottleCounter
 from posting.models import InboundMail, Post
-from posting.submission import senders
+from posting.submission import senders, submission
 from tests import builders
 from tests.arriving import LIST, TEXT, a_mail, arrive, everything_stored, sent_by
 
@@ -206,3 +206,35 @@ def test_a_message_that_was_wrong_once_is_not_tried_again(sender):
     arrive(a_post(sender, Approved="wrong-wrong-wrong-wrong"))
     mail = arrive(a_post(sender, X="the same message, altered on its way"))
     assert not Post.objects.exists() and "not tried" in mail.outcome
+
+
+def test_one_mail_to_two_lists_is_a_post_to_each(sender):
+    sender.lists.add(builders.a_list("news"))
+    arrive(a_post(sender, to=f"{LIST}, news@lists.chamber.example"), LIST, "news@lists.chamber.example")
+    assert sorted(Post.objects.values_list("mailing_list__slug", flat=True)) == ["news", "promotions"]
+
+
+@pytest.mark.parametrize(
+    "author",
+    ["=?utf-8?q?joe=40bloggs.example_=28?= <eve@bloggs.example>", "joe@bloggs.example <eve@bloggs.example>"],
+)
+def test_a_name_that_looks_like_an_address_is_none(sender, author):
+    forged = a_post(sender).replace(b"From: joe@bloggs.example", f"From: {author}".encode())
+    arrive(forged)
+    assert not Post.objects.exists() and not SystemMail.objects.exists()
+
+
+def test_a_name_with_a_comma_in_it_is_one_author(sender):
+    arrive(a_post(sender).replace(b"From: joe@bloggs.example", b"From: =?utf-8?q?M=C3=BCller=2C_Joe?= <Joe@Bloggs.example>"))
+    assert Post.objects.count() == 1
+
+
+def test_a_draft_that_was_over_the_limit_is_held_for_the_same_reasons_later():
+    sender = builders.a_sender(builders.a_list(moderation="none"))
+    for number in range(4):
+        arrive(a_post(sender, message_id=f"<{number}@bloggs.example>", subject=f"Offer {number}", Cc="bob@butcher.example"))
+    draft = Post.objects.get(state=Post.State.DRAFT)
+    Post.objects.exclude(pk=draft.pk).update(submitted_at=None)
+    assert submission.submit(draft, content_hash=draft.content_hash) == ""
+    draft.refresh_from_db()
+    assert draft.state == Post.State.HELD and "1 other" in draft.reasons[0]

@@ -23,7 +23,7 @@ def kind(**changes: Any) -> str:
         {"headers": {"list-id": "<PROMOTIONS.Lists.Chamber.Example>"}},
         {"headers": {"x-loop": "promotions@lists.chamber.example"}},
         {"message_id": "<0123456789abcdef0123456789abcdef@lists.chamber.example>"},
-        {"message_id": "<0123456789abcdef0123456789abcdef@LISTS.chamber.example>"},
+        {"message_id": " 0123456789ABCDEF0123456789abcdef@LISTS.chamber.example"},
         {"is_from_us": True},
         {"hops": 31},
         {"is_our_text": True},
@@ -40,6 +40,7 @@ def test_each_sign_of_a_copy_of_ours_is_enough_alone(sign, place):
         {"headers": {"list-id": "Promotions <promotions.lists.chamber.example.evil.example>"}},
         {"message_id": "<0123456789abcdef0123456789abcdef@lists.chamber.example.evil.example>"},
         {"message_id": "<lists.chamber.example@bakery.example>"},
+        {"message_id": "<4bXyZ71Qq0z9x@lists.chamber.example>"},  # As a mail server at this domain writes it.
         {"hops": 30},
         {"is_our_text": True, "has_password": True, "place": "list"},
     ],
@@ -115,6 +116,12 @@ def test_a_bounce_says_that_a_program_sent_it_and_a_vacation_reply_is_no_bounce(
 def test_a_complaint_is_one_wherever_it_comes_to():
     assert kind(place="role", is_complaint=True, headers={"auto-submitted": "auto-generated"}) == "complaint"
     assert kind(place="bounce", is_complaint=True) == "complaint"
+    assert kind(place="reply", is_complaint=True, report="feedback-report") == "complaint"
+
+
+def test_words_that_look_like_a_complaint_are_a_person_s_answer():
+    assert kind(place="reply", author="complaints@council.example", is_complaint=True) == "reply"
+    assert kind(place="list", author="complaints@council.example", is_complaint=True) == "post"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +130,8 @@ def test_a_complaint_is_one_wherever_it_comes_to():
         {"place": "leave"},
         {"place": "leave", "headers": {"auto-submitted": "auto-generated"}},
         {"place": "leave", "subject": "Out of office"},
+        {"place": "leave", "envelope_sender": ""},
+        {"place": "leave", "author": "no-reply@mail.example"},
         {"place": "request", "subject": "unsubscribe"},
         {"place": "request", "subject": "Unsubscribe please."},
         {"place": "request", "subject": "", "first_line": "unsubscribe me"},
@@ -139,7 +148,7 @@ def test_who_asks_to_leave_is_heard(asked):
     "asked",
     [
         {"place": "leave", "headers": {"auto-submitted": "auto-replied"}},
-        {"place": "leave", "envelope_sender": ""},
+        {"place": "leave", "report": "disposition-notification"},
         {"place": "request", "subject": "How do I unsubscribe my colleague?"},
         {"place": "reply", "first_line": "Stop by on Monday, please."},
         {"place": "list", "subject": "Stop", "has_password": True},

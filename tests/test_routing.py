@@ -6,7 +6,9 @@ import pytest
 
 from chamberlist import tokens
 from chamberlist.models import Alert
-from posting.inbound import destinations
+from posting.inbound import destinations, examining, routing
+from posting.inbound.destinations import Destination
+from posting.inbound.examining import Arrived
 from posting.models import Delivery, InboundMail, Post
 from subscriptions.models import Subscription
 from tests import builders
@@ -299,6 +301,37 @@ def test_nobody_writes_to_a_member_under_the_business_s_name(copy, smtp):
     )
     assert "not passed on" in mail.outcome
     assert not [each for each in sent_by(smtp) if each.recipients == ("anne@bakery.example",)]
+
+
+def test_a_mail_whose_way_alone_is_confirmed_leaves_by_the_link(copy, settings, smtp):
+    settings.AUTHSERV_ID = "mx.chamber.example"
+    result = "mx.chamber.example; spf=pass smtp.mailfrom=bakery.example; dkim=none; dmarc=pass header.from=bakery.example"
+    asked = a_mail(author="anne@bakery.example", subject="unsubscribe", Authentication_Results=result)
+    arrive(asked, f"promotions-request@{DOMAIN}", sender="anne@bakery.example")
+    assert anne().state == State.ACTIVE and [mail.recipients for mail in sent_by(smtp)] == [("anne@bakery.example",)]
+
+
+@pytest.mark.parametrize("author", ["anne@bakery.example", "nobody@else.example"])
+def test_whether_somebody_is_subscribed_asks_no_name_server(copy, author):
+    """Who would see the question would learn the answer."""
+    mail = builders.a_mail(a_mail(author=author, subject="unsubscribe"), to="promotions-request")
+    examined = examining.examine(Arrived(author, "request", mail.content, DOMAIN))
+    read = routing.recognised(mail, Destination("request", slug="promotions"), examined)
+    assert read.kind == "leave" and routing.question(read) is not None
+
+
+def test_what_a_person_writes_to_the_bounce_address_is_no_bounce(copy):
+    mail = arrive(
+        a_mail(author="anne@bakery.example", text="Thank you.\n"), address("b", "bounce", copy.handle), sender="anne@bakery.example"
+    )
+    copy.refresh_from_db()
+    assert (mail.kind, copy.state) == ("rest", Delivery.State.SENT)
+
+
+def test_a_bounce_of_no_known_form_is_one_and_costs_the_member_nothing(copy):
+    odd = a_mail(author="postmaster@bakery.example", subject="Hmm", text="Could not hand it over, sorry.\n")
+    mail = arrive(odd, address("b", "bounce", copy.handle), sender="")
+    assert (mail.kind, anne().state) == ("bounce", State.ACTIVE)
 
 
 SECRET = "abcde-fghjk-mnpqr-stuvw"

@@ -13,7 +13,7 @@ from chamberlist.models import Halt
 from posting.delivery import closing
 from posting.models import Delivery, DeliveryEvent, Post
 
-State = Delivery.State
+State, Proof = Delivery.State, DeliveryEvent.Proof
 
 FIRST = 50  # Copies of a post that are looked at...
 REFUSED = 5  # ...and how many of them may be refused or come back for good: a tenth.
@@ -114,12 +114,17 @@ def _too_many_refused(post_id: int) -> str:
 
 
 def _refused(post_id: int) -> QuerySet[Delivery]:
-    """What was refused or came back for good since a person resumed; a copy that came back had left before."""
+    """What was refused or came back for good since a person resumed; a copy that came back had left before.
+
+    A report that shows no more than a copy's Message-ID stops nobody: whoever got a copy can write one.
+    """
     resumed_at = _resumed_at()
-    failed, bounced = Q(state=State.FAILED), Q(state=State.BOUNCED)
+    reports = DeliveryEvent.objects.filter(delivery=OuterRef("pk"), kind__in=CAME_BACK)
+    unproven = reports.filter(proof=Proof.MESSAGE_ID)
+    proven = reports.exclude(proof=Proof.MESSAGE_ID)
+    failed, bounced = Q(state=State.FAILED), Q(state=State.BOUNCED) & (Exists(proven) | ~Exists(unproven))
     if resumed_at:
-        reports = DeliveryEvent.objects.filter(delivery=OuterRef("pk"), kind__in=CAME_BACK, at__gt=resumed_at)
-        failed, bounced = failed & Q(ended_at__gt=resumed_at), bounced & Q(Exists(reports))
+        failed, bounced = failed & Q(ended_at__gt=resumed_at), bounced & Q(Exists(reports.filter(at__gt=resumed_at)))
     return Delivery.objects.filter(failed | bounced, post=post_id, is_refused=True).exclude(SAYS_NOTHING)  # By its index.
 
 

@@ -10,19 +10,13 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import Literal
 
-import dns.exception
-import dns.name
-
-from posting.inbound import policies, results, signatures
+from posting.inbound import authors, policies, results, signatures
 from posting.inbound.lookups import Lookups, Unanswered
 
 Verdict = Literal["pass", "fail", "none", "error"]
 DKIM: dict[str, Verdict] = {"pass": "pass", "none": "none", "temperror": "error"}  # All else is a failure.
 DMARC: dict[str, Verdict] = {"pass": "pass", "fail": "fail", "none": "none"}  # All else is an error.
 WISH = re.compile(r"\b(?:p|policy)=(none|quarantine|reject)\b")
-# What stands outside quoted strings and remarks: an address, brackets around it, a name that needs no quotes.
-QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-ADDRESS = re.compile(r"[^\s<>,;:@]*@([^\s<>,;:@]+)")
 
 
 @dataclass(frozen=True)
@@ -62,9 +56,10 @@ def check(question: Question) -> Answer:
     """Judge one message; raises nothing. Without a front it asks the DNS, for ten seconds at most."""
     head = re.split(rb"\r?\n\r?\n", question.raw[: signatures.LARGEST_HEAD], maxsplit=1)[0]
     message = BytesParser(policy=compat32).parsebytes(head, headersonly=True)
-    fields = [(name.lower(), _text(value)) for name, value in message.raw_items()]
-    domain = _domain(question.author)
-    if not domain or _only_author(fields) != domain:
+    fields = [(name.lower(), authors.text(value)) for name, value in message.raw_items()]
+    domain = authors.domain_of(question.author)
+    author = authors.only(value for name, value in fields if name == "from")
+    if not domain or author.lower() != f"{question.author.rpartition('@')[0]}@{domain}".lower():
         return Answer("fail", "fail", "", aligned=False, words=TWO_AUTHORS)
     if question.authserv_id:
         return _told(results.of_the_front(fields, question.authserv_id), domain)
@@ -83,7 +78,7 @@ def _told(headers: list[list[results.Result]], domain: str) -> Answer:
         return Answer(dkim, "error", "", aligned=signed, words="The mail server in front did not check DMARC.")
     [said] = policy
     dmarc = DMARC.get(said.value, "error")
-    if dmarc == "pass" and _plain(said.properties.get("header.from", "")) != domain:
+    if dmarc == "pass" and authors.plain(said.properties.get("header.from", "")) != domain:
         dmarc = "fail"  # It judged another From than the one that is read here.
     wish = WISH.search(said.remarks) or WISH.fullmatch(f"p={said.properties.get('policy.dmarc', '')}")
     aligned = dmarc == "pass" or (dmarc != "fail" and signed)
@@ -92,7 +87,7 @@ def _told(headers: list[list[results.Result]], domain: str) -> Answer:
 
 
 def _signer(key: results.Result) -> str:
-    return _plain(key.properties.get("header.d") or key.properties.get("header.i", "").rpartition("@")[2])
+    return authors.plain(key.properties.get("header.d") or key.properties.get("header.i", "").rpartition("@")[2])
 
 
 def _found(question: Question, domain: str) -> Answer:
@@ -125,56 +120,3 @@ def _words(dmarc: Verdict, *, aligned: bool) -> str:
         signed = "a signature of it confirms the message." if aligned else "nothing confirms the message."
         return f"The author's domain has no policy (DMARC); {signed}"
     return ANSWERS[dmarc]
-
-
-def _only_author(fields: list[tuple[str, str]]) -> str:
-    """The domain of the one address in the one From; "" where there is not exactly one."""
-    values = [value for name, value in fields if name == "from"]
-    if len(values) != 1 or len(values[0]) > results.LONGEST:
-        return ""
-    bare = "".join(text if kind != "remark" else " " for kind, text in _pieces(values[0]))
-    named, opened, rest = bare.partition("<")
-    address, closed, after = rest.partition(">")
-    if not opened:
-        address, closed, after, named = bare.strip(), ">", "", ""
-    found = ADDRESS.fullmatch(address.strip())
-    if not found or not closed or after.strip() or re.search("[<>,;:]", named):
-        return ""
-    return _domain(f"@{found[1]}")
-
-
-def _pieces(value: str) -> list[tuple[str, str]]:
-    """A From with its quoted strings emptied and its remarks apart; none where a quote never closes."""
-    pieces, at = [], 0
-    while at < len(value):
-        if value[at] == "(":
-            end = results.end_of_remark(value, at)
-            pieces.append(("remark", value[at:end]))
-            at = end
-        elif found := QUOTED.match(value, at):
-            pieces.append(("quoted", "_"))
-            at = found.end()
-        elif value[at] == '"':
-            return []
-        else:
-            pieces.append(("text", value[at]))
-            at += 1
-    return pieces
-
-
-def _text(value: object) -> str:
-    """A field's value, whose octets beyond ASCII the parser hides as surrogates."""
-    return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _domain(address: str) -> str:
-    return _plain(address.rpartition("@")[2])
-
-
-def _plain(domain: str) -> str:
-    """A domain in ASCII and lower case (IDNA 2008); "" for what is none."""
-    try:
-        plain = dns.name.from_text(domain.lower(), idna_codec=dns.name.IDNA_2008_Practical).to_text(omit_final_dot=True)
-    except (dns.exception.DNSException, UnicodeError):
-        return ""
-    return plain if signatures.DOMAIN.fullmatch(plain) else ""

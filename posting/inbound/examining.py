@@ -4,14 +4,13 @@ secrets nor database, and with little time and memory. What it gives is plain an
 
 from dataclasses import dataclass, field
 from email.message import Message
-from email.utils import getaddresses
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from chamberlist import parsing
 from posting.delivery import fingerprints
 from posting.delivery.mime import Attachment
 from posting.feedback import arf, dsn
-from posting.inbound import recognition
+from posting.inbound import authors, recognition
 from posting.inbound.recognition import Facts
 from posting.submission import reading, spotting
 from posting.submission.reading import Letter
@@ -20,7 +19,6 @@ LONGEST_TEXT = 100_000  # Characters of the text that are looked at.
 LONGEST_LINE = 200
 READ_BY_PEOPLE = ("reply", "talk", "request", "owner", "role")
 NOTHING, NOBODY = Facts("", ""), UUID(int=0)
-NAMESPACE = UUID("0e2f5f0d-6f43-4a7c-9b5e-3d1a7c2b9e64")
 
 
 @dataclass(frozen=True)
@@ -63,20 +61,20 @@ def examine(arrived: Arrived) -> Examined:
         message = parsing.parse(arrived.raw)
     except parsing.Unreadable as error:
         return Examined(problem=str(error))
-    message_id = parsing.header(message, "Message-ID")
     text = _text(message)
-    read_bounce = dsn.read_known if arrived.place == "bounce" else dsn.read
-    bounce = read_bounce(message, domain=arrived.domain)
+    # What a server sends to the address of one copy is a bounce in whatever form; what a person sends there need not be one.
+    is_known = arrived.place == "bounce" and (not arrived.envelope_sender or _is_report(message))
+    bounce = (dsn.read_known if is_known else dsn.read)(message, domain=arrived.domain)
     complaint = arf.read(message, domain=arrived.domain)
     letter = reading.read(message, arrived.raw) if arrived.place == "list" else None
     facts = Facts(
         place=arrived.place,
         domain=arrived.domain,
         envelope_sender=arrived.envelope_sender,
-        author=_author(message),
+        author=authors.only(authors.text(value) for name, value in message.raw_items() if name.lower() == "from"),
         subject=parsing.header(message, "Subject"),
         first_line=_first_line(text),
-        message_id=message_id,
+        message_id=parsing.header(message, "Message-ID"),
         headers={name: parsing.header(message, name)[:LONGEST_LINE] for name in recognition.ASKED_FOR if message[name] is not None},
         hops=len(message.get_all("Received", [])),
         report=str(message.get_param("report-type", "") or "other").lower() if _is_report(message) else "",
@@ -86,7 +84,7 @@ def examine(arrived: Arrived) -> Examined:
     )
     return Examined(
         facts=facts,
-        key=uuid5(NAMESPACE, message_id or arrived.raw.decode("latin-1")),
+        key=reading.key_of(message, arrived.raw),
         fingerprint=fingerprints.of(facts.subject, text),
         bounce=bounce,
         complaint=complaint,
@@ -94,15 +92,6 @@ def examine(arrived: Arrived) -> Examined:
         words=Words(*reading.own_words(message)) if arrived.place in ("reply", "talk") else None,
         has_password=arrived.place in READ_BY_PEOPLE and spotting.holds_password(message),
     )
-
-
-def _author(message: "Message[str, str]") -> str:
-    """The one address of From, or "": a message with more than one author is nobody's."""
-    try:
-        found = getaddresses(parsing.headers(message, "From"))
-    except RecursionError:  # Hundreds of nested remarks.
-        return ""
-    return found[0][1] if len(found) == 1 else ""
 
 
 def _is_report(message: "Message[str, str]") -> bool:

@@ -49,7 +49,7 @@ def take(envelope_sender: str, recipients: Sequence[str], raw: bytes, *, via: st
         InboundMail.objects.bulk_create(rows, ignore_conflicts=True)
         new = InboundMail.objects.filter(handle__in=[row.handle for row in rows]).count()
         if new:
-            bell.ring("posting.tasks.read_mail")
+            bell.ring_for_many("posting.tasks.read_mail")
     return new
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 MOST_HOPS = 30  # Received fields (RFC 5321 section 6.3): an ordinary message has ten.
-OUR_ID = re.compile(r"[^<]*<?\s*[^@<>\s]+@([^@<>\s]+?)\s*>?\s*")
+OUR_ID = re.compile(r"<?[0-9a-f]{32}@([^@<>\s]+?)>?")
 AUTOMATIC_WORDS = {"bulk", "junk", "list", "auto_reply", "auto-reply"}
 # Headers that nobody but a program writes; the value is the one that says the contrary, if there is one.
 AUTOMATIC_HEADERS = {
@@ -91,9 +91,9 @@ def has_looped(facts: Facts) -> str:
 
 
 def has_our_message_id(facts: Facts) -> str:
-    """RFC 5322 section 3.6.4: at our domain only we make them."""
-    found = OUR_ID.fullmatch(facts.message_id)
-    return "It has a Message-ID of ours." if found and found[1].lower() == facts.domain else ""
+    """Of the form that copies have: a mail server in front of us may write others at this domain."""
+    found = OUR_ID.fullmatch(facts.message_id.strip().lower())
+    return "It has a Message-ID of ours." if found and found[1] == facts.domain else ""
 
 
 def comes_from_us(facts: Facts) -> str:
@@ -120,19 +120,20 @@ def is_a_bounce(facts: Facts) -> str:
 
 
 def is_a_complaint(facts: Facts) -> str:
-    """RFC 5965."""
-    return "It is a complaint, reported by a mail provider." if facts.is_complaint else ""
+    """RFC 5965. Without its form, only where no person's words are expected: a quotation of a copy may look like one."""
+    is_formal = facts.report == "feedback-report" or facts.place not in ("list", "reply", "talk")
+    return "It is a complaint, reported by a mail provider." if facts.is_complaint and is_formal else ""
 
 
 def is_automatic(facts: Facts) -> str:
     """RFC 3834 section 5, and what programs wrote before it and beside it."""
-    if facts.place == "leave" and facts.says("auto-submitted").startswith("auto-generated"):
-        return ""  # A mail program that leaves on its user's behalf.
+    if facts.place == "leave" and not facts.report and not facts.says("auto-submitted").startswith("auto-replied"):
+        return ""  # A mail program or provider may leave on its user's behalf.
     if _says_automatic(facts):
         return "It says that a program sent it."
     if not facts.envelope_sender or facts.report or ROBOTS.match(facts.author):
         return "It has no sender that could be answered."
-    if facts.has_password or facts.place == "leave":
+    if facts.has_password:
         return ""  # The rest are signs, and these are proofs of a person.
     if facts.says("precedence") in AUTOMATIC_WORDS or any(_is_set(facts, name) for name in AUTOMATIC_HEADERS):
         return "It has headers that only programs write."

@@ -56,9 +56,9 @@ class Read:
         return self.examined.facts.author
 
     @property
-    def is_proven(self) -> bool:
-        """The author's own domain confirms that it sent the message."""
-        return self.answer is not None and self.answer.aligned
+    def is_signed(self) -> bool:
+        """A signature of the author's own domain holds (DKIM); the front's word for the way that it came is not enough."""
+        return self.answer is not None and self.answer.dkim == "pass" and self.answer.aligned
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def question(read: Read) -> Question | None:
     if read.kind == "post":
         matters = bool(letter and letter.password) and bymail.sender_of(read.author) is not None
     elif read.kind == "leave":
-        matters = read.destination.handle is None and _is_subscribed(read.destination, read.author)
+        matters = read.destination.handle is None  # Whoever is subscribed: a question that is asked can be seen.
     else:
         matters = read.destination.place == "talk" and bymail.sender_of(read.author) is not None
     return Question(read.mail.content, read.author, settings.AUTHSERV_ID, settings.DNS_RESOLVERS) if matters else None
@@ -188,7 +188,7 @@ def _leave(read: Read) -> Outcome:
         address = addresses.parse(read.author)
     except BadAddress:
         return Outcome(State.DONE, "", DROPPED)
-    if read.is_proven:
+    if read.is_signed:
         leaving.leave_verified(mailing_list, address)
         return Outcome(State.DONE, "", "The author's domain has signed it: done, silently, if that address was subscribed.")
     leaving.offer_leave_link(mailing_list, address)
@@ -222,7 +222,7 @@ def _trust(read: Read) -> Trust:
         problem = "The mail's signature (DKIM) does not hold: it may have been changed on its way, or forged."
     elif "error" in (answer.dkim, answer.dmarc):
         problem = "Whether the mail comes from where it says could not be checked."
-    return Trust(is_forged=answer.dmarc == "fail", is_proven=read.is_proven, problem=problem)
+    return Trust(is_forged=answer.dmarc == "fail", is_proven=answer.aligned, problem=problem)
 
 
 def _reply(read: Read) -> Outcome:
@@ -270,11 +270,3 @@ ROUTES: dict[str, Callable[[Read], Outcome]] = {
     "for staff": _for_staff,
     "rest": _rest,
 }
-
-
-def _is_subscribed(destination: Destination, author: str) -> bool:
-    try:
-        address = addresses.parse(author)
-    except BadAddress:
-        return False
-    return leaving.is_subscribed(MailingList.objects.get(slug=destination.slug), address)

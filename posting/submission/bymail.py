@@ -6,6 +6,7 @@ is ever sent anything.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import uuid5
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
@@ -29,13 +30,13 @@ class Trust:
     """What is known of where a mail comes from: ``problem`` is a reason to hold its post, or ""."""
 
     is_forged: bool = False  # It fails the DMARC rules of its author's domain.
-    is_proven: bool = False  # A signature (DKIM) of its author's domain holds.
+    is_proven: bool = False  # Its author's domain confirms it.
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of it. ``refused``: the sender is proven, and to be told ``words``."""
+    """What became of it. ``is_refused``: the sender is proven, and to be told ``words``."""
 
     words: str
     sender: Sender | None = None
@@ -80,7 +81,8 @@ def take(mailing_list: MailingList, author: str, letter: Letter, trust: Trust) -
 
 def _submit(sender: Sender, mailing_list: MailingList, letter: Letter, trust: Trust) -> Taken:
     """The sender is proven; everything from here on is told to them."""
-    known = Post.objects.filter(sender=sender, submission_key=letter.key).exclude(state=Post.State.DRAFT).first()
+    key = uuid5(letter.key, mailing_list.slug)  # To two lists it is two posts.
+    known = Post.objects.filter(sender=sender, submission_key=key).exclude(state=Post.State.DRAFT).first()
     if known is not None:
         return Taken("It came before: one message is one post.", sender, known)
     if letter.problem:
@@ -88,9 +90,10 @@ def _submit(sender: Sender, mailing_list: MailingList, letter: Letter, trust: Tr
     if not sender.lists.filter(pk=mailing_list.pk).exists():
         return Taken("You may not post to this list; please ask the Chamber. Nothing was kept.", sender, is_refused=True)
     post = submission.write(
-        sender, mailing_list, subject=letter.subject, body=letter.body, html=letter.html, files=letter.files, key=letter.key
+        sender, mailing_list, subject=letter.subject, body=letter.body, html=letter.html, files=letter.files, key=key
     )
-    problem = submission.submit(post, content_hash=post.content_hash, because=_reasons(post, letter, trust))
+    submission.keep_reasons(post, _reasons(post, letter, trust))
+    problem = submission.submit(post, content_hash=post.content_hash)
     if problem:
         return Taken(f"{problem} The text is kept as a draft among your posts.", sender, post, is_refused=True)
     autoreply.receipt("mail_receipt", post.pk, recipient_hash=bytes(sender.address_hash))

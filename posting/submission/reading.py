@@ -58,7 +58,7 @@ def read(message: "Parsed[str, str]", raw: bytes, *, secret: str = "") -> Letter
         parts.problems.append(wording.TOO_MUCH)
     headers = [stripping.typed(value) for name in stripping.HEADERS for value in parsing.headers(message, name)]
     given = [password for password in (*headers, *words.passwords, stripping.in_subject(subject)) if password]
-    key, password = _key(message, raw), given[0] if given else ""
+    key, password = key_of(message, raw), given[0] if given else ""
     sorted_files = files.sort(parts.pieces, shown=words.pictures)
     problems = (_subject_problem(subject), *parts.problems, _text_problem(words.text), *sorted_files.problems)
     problem = next(filter(None, problems), "")
@@ -91,7 +91,8 @@ def own_words(message: "Parsed[str, str]") -> tuple[str, tuple[Attachment, ...],
     return wording.written(parts)[:MAX_BODY], tuple(each.file for each in found.kept), found.left_out
 
 
-def _key(message: "Parsed[str, str]", raw: bytes) -> UUID:
+def key_of(message: "Parsed[str, str]", raw: bytes) -> UUID:
+    """The same for the same message: its Message-ID, else its octets."""
     identity = parsing.header(message, "Message-ID")
     return uuid5(NAMESPACE, identity or raw.decode("latin-1"))
 

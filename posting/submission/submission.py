@@ -60,11 +60,14 @@ def rewrite(post: Post, mailing_list: MailingList, *, subject: str, body: str) -
 
 
 @transaction.atomic
-def submit(post: Post, *, content_hash: str, because: Sequence[str] = ()) -> str:
-    """Hand a draft to the Chamber: HELD with its reasons, or accepted where no rule holds it.
+def keep_reasons(post: Post, reasons: Sequence[str]) -> None:
+    """Why a draft is to be held whenever it is submitted, beside what the rules say."""
+    Post.objects.filter(pk=post.pk, state=State.DRAFT).update(reasons=list(reasons))
 
-    ``because`` are reasons beside those of the rules.
-    """
+
+@transaction.atomic
+def submit(post: Post, *, content_hash: str) -> str:
+    """Hand a draft to the Chamber: HELD with its reasons, or accepted where no rule holds it."""
     # The sender's row is locked as well: two posts at once count one after the other.
     post = Post.objects.select_for_update(of=("self", "sender")).select_related("sender", "mailing_list").get(pk=post.pk)
     if post.state in (State.HELD, State.ACCEPTED, State.SENDING, State.DONE, State.FROZEN):
@@ -79,7 +82,7 @@ def submit(post: Post, *, content_hash: str, because: Sequence[str] = ()) -> str
         return f"Your limit for a day is {post.sender.posts_a_day}, and you have submitted as many: submit it tomorrow."
     if _submitted_within(timedelta(days=30), post.sender) >= post.sender.posts_a_month:
         return f"Your limit is {post.sender.posts_a_month} messages in 30 days, and you have submitted as many."
-    reasons = [*rules.reasons(post), *because]
+    reasons = [*rules.reasons(post), *post.reasons]
     post.advance(State.HELD, reasons=reasons, submitted_at=Now())
     if reasons:
         systemmail.queue("post_waiting", post.pk)
