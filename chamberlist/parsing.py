@@ -5,6 +5,7 @@ What comes of it has no control characters; nothing here is ever written into a 
 
 import codecs
 import re
+import unicodedata
 from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
@@ -14,6 +15,7 @@ from email.policy import compat32
 LARGEST_HEAD = 128 * 1024  # Octets of the header section; no mail program writes a tenth of it.
 MOST_PARTS = 1_000
 MOST_NESTED = 50  # Containers in all; each level costs the parser a few frames.
+LONGEST_NAME = 100  # Characters of a file's name.
 LONGEST_FIELD = 4_000  # Characters of one header that are looked at.
 MOST_WORK = 6_000_000  # The parser asks of each line, for each container, whether it ends there: half a second.
 
@@ -24,6 +26,7 @@ LONG_FIELD = re.compile(rb"^content-(?:type|disposition)[ \t]*:(?:[^\n]|\n[ \t])
 END_OF_HEAD = re.compile(rb"\n\n")
 # Controls, bidirectional overrides, and what no text can hold: Postgres takes no NUL, UTF-8 no surrogate.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]+")
+UNFIT = re.compile(r'[<>:"|?*]')  # In a file's name, on one system or another.
 FALLBACK = "windows-1252"  # What is neither ASCII nor UTF-8 and does not say what it is.
 # Codecs for names and for source code: slow, or full of warnings; no mail is written in them.
 NO_CHARSETS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
@@ -99,6 +102,18 @@ def text(part: "Message[str, str]") -> str:
 def plain(words: str) -> str:
     """The text with ``\\n`` line ends, without control characters and bidirectional overrides."""
     return UNPRINTABLE.sub("", words.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def file_name(written: str) -> str:
+    """A file's name as it may stand in a header and on a disk: on one line, without folders and what is not seen; "" for none."""
+    visible = "".join(character for character in plain(written) if unicodedata.category(character) != "Cf")
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", visible).rstrip("/\\"))[-1]
+    name = " ".join(UNFIT.sub("-", last).split()).strip(". ")
+    if len(name) <= LONGEST_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    ending = f"{dot}{ending}" if stem and len(ending) < 10 else ""
+    return name[: LONGEST_NAME - len(ending)].rstrip(". ") + ending
 
 
 def _whole(message: "Message[str, str]") -> bytes:

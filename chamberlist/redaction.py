@@ -1,17 +1,42 @@
-"""Addresses out of text that is kept or logged: what servers answer and what libraries log may quote them."""
+"""Addresses in text: found, and taken out of what is kept or logged, for what servers answer and libraries log may quote them."""
 
 import logging
 import re
+from collections.abc import Iterator
 
 MASK = "[address]"
 # Broad on purpose: a lost word in a log costs less than an address in it. Quoted local parts first, then atoms of any script.
 # An atom is tried from its start alone: else a long word without "@" would take the square of its length.
 ADDRESS = re.compile(r'"(?:[^"\\\r\n]|\\.){1,64}"@[^\s<>"\',;()]+|(?<![^\s<>"\',;:()\[\]=])[^\s<>"\',;:()\[\]=]+@[^\s<>"\',;()]+')
+LONGEST = 1_000  # Characters of an address, generously: octets are counted by who reads it.
+AROUND = ".,;:!?*_~`'()[]{}<>|/\\\u2018\u2019\u201c\u201d"
+BETWEEN = re.compile(r"[?&=/#|]")
+DOMAIN = re.compile(r"(?:[\w-]+\.)+[^\W\d][\w-]+|\[[0-9A-Fa-f.:]+\]")
+
+
+def written_in(text: str) -> Iterator[str]:
+    """What looks like a mail address, without what stands around it in a text or a link; some come more than once."""
+    tried = set[str]()
+    for match in ADDRESS.finditer(text):
+        written = match.group()
+        if written in tried:
+            continue
+        tried.add(written)
+        # A link may name several: mailto:anne@bakery.example?cc=bob@bakery.example (RFC 6068).
+        pieces = BETWEEN.split(written) if written.count("@") > 1 else [written]
+        yield from filter(None, map(_trimmed, pieces))
 
 
 def redact(text: str) -> str:
     """The text with each mail address replaced by ``[address]``."""
     return ADDRESS.sub(MASK, text) if "@" in text else text
+
+
+def _trimmed(written: str) -> str:
+    """The address alone; "" where it is none."""
+    local, _, domain = written.strip(AROUND).removeprefix("mailto:").rpartition("@")
+    found, local = DOMAIN.match(domain), local.lstrip(AROUND)
+    return f"{local}@{found.group()}" if found and local and len(written) <= LONGEST else ""
 
 
 class RedactingFormatter(logging.Formatter):

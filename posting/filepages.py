@@ -13,7 +13,7 @@ from posting.models import Post
 
 Address = Callable[[int], str]  # Of the page that gives the file at this place.
 
-SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp")
+SHOWN = ("image/png", "image/jpeg", "image/gif")
 SAVED = ("application/pdf", "text/plain", "text/csv", "text/calendar")  # Any other is just octets.
 # Nothing of a file runs or is fetched; browsers centre a picture by a style of their own.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from email_validator import EmailNotValidError, validate_email
 
-from chamberlist.redaction import ADDRESS
+from chamberlist.redaction import written_in
 from chamberlist.sealed import blind_index
 
 MAX_OCTETS = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets.
@@ -65,12 +65,8 @@ def found_in(text: str) -> list[str]:
 
 def each_found_in(text: str) -> Iterator[str]:
     """The same, one at a time: a text may be long."""
-    tried, found = set[str](), set[str]()
-    for match in ADDRESS.finditer(text):
-        if match.group() in tried:
-            continue
-        tried.add(match.group())
-        written = match.group().strip(".,;:!?*_~`'()[]{}<>\u2018\u2019\u201c\u201d").removeprefix("mailto:")
+    found = set[str]()
+    for written in written_in(text):
         try:
             normalised = parse(written).normalised
         except BadAddress:

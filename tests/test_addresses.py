@@ -125,6 +125,30 @@ def test_addresses_in_a_text_are_found_as_written_once_and_in_order():
     assert addresses.found_in(text) == ["Joe@Bloggs.example", "amy@bloggs.example", "bob@bloggs.example"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mailto:bob@garage.example?subject=Hi",
+        "mailto:bob@garage.example?cc=bob@garage.example",
+        "https://x.example/?to=bob@garage.example&x=1",
+        "bob@garage.example/x",
+        "bob@garage.example#x",
+        "bob@garage.example=",
+        "bob@garage.example:joe",
+        "bob@garage.example.\\n",
+        "bob@garage.example|Bob",
+        "|bob@garage.example|",
+        "{bob@garage.example}",
+    ],
+)
+def test_an_address_is_found_whatever_stands_around_it(text: str):
+    assert addresses.found_in(text) == ["bob@garage.example"]
+
+
+def test_each_address_of_a_link_is_found():
+    assert addresses.found_in("mailto:anne@bakery.example?cc=bob@garage.example") == ["anne@bakery.example", "bob@garage.example"]
+
+
 def test_what_only_looks_like_an_address_is_not_found():
     assert addresses.found_in("10 loaves @ 2 pounds; https://bloggs.example/@joe, a@b, @bloggs") == []
 

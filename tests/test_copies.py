@@ -15,12 +15,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from chamberlist import tokens
+from chamberlist import parsing, tokens
 from posting.delivery import copies, foreign, formatted, gate, mime, parts
 from posting.delivery.copies import Copy
 from posting.delivery.ledger import Marked
 from posting.models import Post, Sender
-from posting.submission import enclosing
 from subscriptions.models import MailingList
 from tests import builders
 
@@ -161,7 +160,7 @@ DOMAINS = st.sampled_from(["bakery.example", "xn--bckerei-5wa.example", "b" * 63
 NAMES = st.one_of(
     st.sampled_from(["offer.pdf", "Frühling 🌷.png", 'a "b"; c=d.txt', "x" * 200, "x " * 90, "🌷" * 120, "=?utf-8?q?x?=.pdf"]),
     WORDS,
-).map(enclosing.file_name)
+).map(lambda name: parsing.file_name(name) or "file")
 ATTACHMENTS = st.builds(
     mime.Attachment, NAMES, st.sampled_from(["application/pdf", "image/png", "text/csv"]), st.binary(max_size=300), st.just("")
 )

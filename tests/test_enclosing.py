@@ -11,7 +11,7 @@ from django.urls import reverse
 from chamberlist import systemmail
 from posting.delivery.mime import Attachment
 from posting.models import Post
-from posting.submission import enclosing, submission
+from posting.submission import submission
 from tests import builders
 from tests.enclosures import BODY, HTML, LIST, LOAF, OFFER, rich
 from tests.smtpserver import SmtpServer
@@ -78,24 +78,6 @@ def test_a_picture_that_the_text_does_not_show_is_a_file_as_any_other():
 def test_two_files_with_one_id_are_one_picture_and_one_file():
     post = a_draft(files=[LOAF, LOAF._replace(name="other.png")])
     assert [bool(file.content_id) for file in post.attachments.all()] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("written", "name"),
-    [
-        ("offer.pdf", "offer.pdf"),
-        ("  two\r\nBcc: bob@garage.example ", "two Bcc: bob@garage.example"),
-        ("=?utf-8?q?x?=.pdf", "=utf-8?q?x?=.pdf"),
-        ("../../etc/passwd", ".._.._etc_passwd"),
-        ("x" * 200 + ".pdf", "x" * 116 + ".pdf"),
-        ("x" * 200, "x" * 120),
-        ("\u202efdp.exe", "fdp.exe"),
-        ("", "file"),
-    ],
-)
-def test_a_name_can_stand_in_a_header(written: str, name: str):
-    assert enclosing.file_name(written) == name
-    assert enclosing.file_name(name) == name
 
 
 # The form

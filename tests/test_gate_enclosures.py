@@ -1,5 +1,6 @@
 """The gate and what a post encloses: each part is the row that was accepted, byte for byte, and nothing else is there."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from posting.models import Post
 from posting.moderation import moderation
 from tests import builders
 from tests.enclosures import BODY, HTML, LIST, LOAF, OFFER, rich
+from tests.samples import pdf
 
 pytestmark = pytest.mark.django_db
 BACKEND = "anymail.backends.postmark.EmailBackend"
@@ -150,6 +152,7 @@ def test_the_rendered_copy_is_looked_at_as_well(html: str, monkeypatch: pytest.M
         "<p>bob\u200b@garage.example</p>",
         '<p><a href="mailto:bob@garage.example">Bob</a></p>',
         '<p><a href="mailto:bob%40garage.example">Bob</a></p>',
+        '<p><a href="mailto:bob@garage.example?subject=Bread">Bob</a></p>',
         '<p><a href="https://x.example/?to=bob%40garage.example">Bob</a></p>',
         '<p><img src="cid:loaf@bloggs.example" alt="bob@garage.example"></p>',
     ],
@@ -192,6 +195,24 @@ def test_a_stranger_in_a_file_holds_the_post_and_staff_learn_where(file: Attachm
     assert gate.named(post) == {"bob@garage.example": file.name}
     assert moderation.accept(post, content_hash=post.content_hash, by="a test", allow=["bob@garage.example"]) == ""
     assert gate.check_post(compiled(post)) == ""
+
+
+SEALED = pdf(trailer=b"/Encrypt 3 0 R")
+
+
+def test_a_file_that_cannot_be_looked_into_holds_the_post_and_cannot_be_accepted():
+    promotions = builders.a_list(moderation="none")
+    builders.a_member(promotions)
+    files = [OFFER, Attachment("a.pdf", "application/pdf", SEALED)]
+    post = builders.a_held_post(builders.a_sender(promotions), files=files)
+    assert (post.state, post.reasons) == (Post.State.HELD, [gate.SEALED])
+    assert gate.SEALED in moderation.accept(post, content_hash=post.content_hash, by="a test")
+
+
+def test_a_file_that_cannot_be_looked_into_does_not_leave():
+    post = a_post()
+    post.attachments.filter(position=0).update(content=SEALED, sha256=hashlib.sha256(SEALED).hexdigest())
+    assert gate.check_post(accept_as_it_is(post)) == gate.SEALED
 
 
 def test_ten_thousand_strangers_are_not_laid_before_anybody():

@@ -93,3 +93,25 @@ def test_a_forwarded_message_is_given_as_it_was_read():
 
 def test_line_ends_are_those_of_the_text():
     assert parsing.text(parsing.parse(b"Subject: x\r\n\r\none\r\ntwo\rthree\n")) == "one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("offer.pdf", "offer.pdf"),
+        ("  two\r\nBcc: bob ", "two Bcc- bob"),
+        ("=?utf-8?q?x?=.pdf", "=-utf-8-q-x-=.pdf"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\joe\\offer.pdf", "offer.pdf"),
+        ("offers/", "offers"),
+        ("x" * 200 + ".pdf", "x" * 96 + ".pdf"),
+        ("x" * 200, "x" * 100),
+        ("a." + "x" * 200, "a." + "x" * 98),
+        ("\u202efdp.exe", "fdp.exe"),
+        ("Ka\u0308se.pdf", "Käse.pdf"),
+        ("..", ""),
+    ],
+)
+def test_a_file_name_can_stand_in_a_header_and_on_a_disk(written: str, name: str):
+    assert parsing.file_name(written) == name
+    assert parsing.file_name(name) == name

@@ -218,25 +218,17 @@ def test_what_almost_looks_like_a_message_is_read_or_refused(pieces: list[bytes]
     is_read_or_refused(b"Subject: Offers\r\n" + b"".join(pieces) + b"\r\n\r\ntext\r\n")
 
 
-def test_every_address_in_it_is_named():
+def test_whom_it_is_addressed_to_is_known():
     head = HEAD.replace("To: ", "To: Joe <joe@bloggs.example>, ").replace(
         "Subject", "Cc: =?utf-8?q?Anne?= <anne@bakery.example>\r\nSubject"
     )
-    html = "<p>Two, says <b>bob</b>@bakery.example. <a href='mailto:carol@bakery.example?cc=dave%40bakery.example'>Write</a>!</p>"
-    raw = mail(
-        part("Ask eve@bakery.example, or <Eve@Bakery.Example>; a@b is none."),
-        part(html, "text/html"),
-        kind="alternative",
-        head=head,
-    )
-    found = letter(raw)
+    found = letter(mail(part("Ask eve@bakery.example."), head=head))
     assert found.addressed == ("joe@bloggs.example", "offers@list.example", "anne@bakery.example")
-    assert found.named == ("eve@bakery.example", "bob@bakery.example", "carol@bakery.example", "dave@bakery.example")
-    assert set(found.addresses) == {*found.addressed, *found.named}
 
 
 def test_a_flood_of_addresses_is_cut():
-    assert len(letter(mail(part(" ".join(f"a{number}@bakery.example" for number in range(1_000))))).named) == 200
+    head = HEAD + "".join(f"Cc: a{number}@bakery.example\r\n" for number in range(1_000))
+    assert len(letter(mail(part(WORDS), head=head)).addressed) == 200
 
 
 def test_a_letter_shows_nothing_when_it_is_printed():

@@ -358,3 +358,38 @@ def test_a_bounce_of_no_known_form_is_one_and_costs_the_member_nothing(copy):
     odd = a_mail(author="postmaster@bakery.example", subject="Hmm", text="Could not hand it over, sorry.\n")
     mail = arrive(odd, address("b", "bounce", copy.handle), sender="")
     assert (mail.kind, anne().state) == ("bounce", State.ACTIVE)
+
+
+SECRET = "abcde-fghjk-mnpqr-stuvw"
+GIVEN = {
+    "first line": {"text": f"Password: {SECRET}\n\nTwo for me, please.\n"},
+    "first line, mistyped": {"text": "Password: fluffy rabbit\n\nTwo for me, please.\n"},
+    "header": {"Approved": "fluffy rabbit", "text": "Two for me, please.\n"},
+    "subject": {"subject": f"Re: Password: {SECRET}", "text": "Two for me, please.\n"},
+    "somewhere": {"text": f"Two for me, please.\n\nJoe\n> {SECRET.upper()}\n"},
+}
+
+
+@pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
+def test_an_answer_with_a_password_is_not_passed_on_and_nothing_of_it_is_kept(copy, smtp, given):
+    mail = arrive(a_mail(author="anne@bakery.example", **given), address("r", "reply", copy.handle), sender="anne@bakery.example")
+    assert (mail.kind, mail.state) == ("reply", InboundMail.State.DONE)
+    assert "A password stands in it, so it was not passed on." in mail.outcome
+    stored = everything_stored()
+    assert sent_by(smtp) == [] and SECRET.encode() not in stored.lower() and b"fluffy" not in stored
+
+
+def test_nor_is_a_business_s_answer_with_a_password(copy, smtp):
+    arrive(a_mail(author="anne@bakery.example", text="Two.\n"), address("r", "reply", copy.handle), sender="anne@bakery.example")
+    back = sent_by(smtp)[-1].message["Reply-To"].addresses[0].addr_spec
+    mail = arrive(a_mail(text=f"Password: {SECRET}\n\nThey are yours.\n", message_id="<2@bloggs.example>"), back)
+    assert "A password stands in it" in mail.outcome
+    assert not [each for each in sent_by(smtp) if each.recipients == ("anne@bakery.example",)]
+
+
+@pytest.mark.parametrize("to", ["promotions-request", "promotions-owner", "postmaster"])
+@pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
+def test_what_has_a_password_does_not_wait_for_staff(post, to, given):
+    mail = arrive(a_mail(**{"subject": "A question", **given}), f"{to}@{DOMAIN}")
+    assert (mail.kind, mail.state, mail.sealed_content) == ("for staff", InboundMail.State.DONE, None)
+    assert "A password stands in it" in mail.outcome

@@ -30,7 +30,7 @@ TEXT = f"{LINE}\r\n\r\n{WORDS}\r\n"
 
 def kept(found: Letter) -> Iterator[bytes]:
     """Every octet of a letter but the password, which is there to be checked."""
-    yield from (each.encode() for each in (found.subject, found.body, found.html, found.problem, *found.addresses))
+    yield from (each.encode() for each in (found.subject, found.body, found.html, found.problem, *found.addressed))
     for each in found.files:
         yield from (each.name.encode(), each.kind.encode(), each.content_id.encode(), each.content)
 
@@ -266,7 +266,7 @@ def test_elsewhere_the_post_is_refused_with_a_sentence_and_nothing_of_it_is_kept
     found = letter(raw)
     assert found.problem.endswith("Nothing was submitted.")
     assert found.password == PASSWORD
-    assert (found.subject, found.body, found.html, found.files, found.addresses) == ("", "", "", (), ())
+    assert (found.subject, found.body, found.html, found.files, found.addressed) == ("", "", "", (), ())
 
 
 @pytest.mark.parametrize("raw", HIDDEN.values(), ids=HIDDEN)

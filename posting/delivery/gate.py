@@ -29,6 +29,7 @@ HEADERS = {  # What a copy may have, each once: whatever else grew into it could
 }  # fmt: skip
 GIVEN = HEADERS - {"mime-version", "content-type", *(name.lower() for name in messages.FIELDS)}  # Exactly these, beside the fields.
 ELSEWHERE = "It is not addressed to its recipient alone."
+SEALED = "A file of it cannot be looked into."
 CHANGED = "It is not what was checked, with its own values and no others."
 LONGEST_LINE = 998  # Octets without CRLF (RFC 5322 section 2.1.1).
 LONGEST_RECIPIENT = 254
@@ -72,6 +73,8 @@ def check_post(compiled: Compiled) -> str:
         return "Its content is not the one that was accepted."
     if strangers(post):
         return "It names an address that staff did not allow."
+    if searching.sealed_in(post):
+        return SEALED
     if formatted.clean(post.html) != post.html:
         return "Its formatted text is not in the form in which one is kept."
     if any(hashlib.sha256(file.content).hexdigest() != file.sha256 for file in post.attachments.all()):

@@ -3,11 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
-from posting.delivery.octets import texts_in
+from posting.delivery import looking
+from posting.delivery.unfolding import Sealed
 from posting.models import Post
 from subscriptions import addresses
 
@@ -30,13 +32,24 @@ def addresses_in_html(html: str) -> Iterator[str]:
 
 
 def addresses_in_file(content: bytes, kind: str) -> Iterator[str]:
-    """The same in a file of this media type, which may hold a text with tags, or with characters that are encoded."""
-    for text in texts_in(content, kind):
+    """The same in a file of this media type; raises ``Sealed``."""
+    for text in texts_in_file(content, kind):
         yield from addresses_in(text)
+
+
+def texts_in_file(content: bytes, kind: str) -> Iterator[str]:
+    """What a file says; where that has tags, or characters that are encoded, with these read as well. Raises ``Sealed``."""
+    for text in looking.texts_in(looking.look(kind, content)):
+        yield text
         if "&" in text or "%" in text:
-            yield from addresses_in(unquote(unescape(text)))
+            yield unquote(unescape(text))
         if "<" in text:
-            yield from addresses_in(unescape(TAG.sub("", PARAGRAPH.sub("\n", text))))
+            yield unescape(TAG.sub("", PARAGRAPH.sub("\n", text)))
+
+
+def sealed_in(post: Post) -> list[str]:
+    """The names of its files that cannot be looked into."""
+    return [file.name for file in post.attachments.order_by("position") if _is_sealed(bytes(file.content), file.kind)]
 
 
 def named_in(post: Post) -> Iterator[tuple[str, str]]:
@@ -47,7 +60,16 @@ def named_in(post: Post) -> Iterator[tuple[str, str]]:
     yield from ((written, "") for written in addresses_in_html(post.html))
     for file in post.attachments.order_by("position"):
         yield from ((written, file.name) for written in addresses_in(unquote(file.name)))
-        yield from ((written, file.name) for written in addresses_in_file(bytes(file.content), file.kind))
+        with suppress(Sealed):  # Those hold the post by themselves.
+            yield from ((written, file.name) for written in addresses_in_file(bytes(file.content), file.kind))
+
+
+def _is_sealed(content: bytes, kind: str) -> bool:
+    try:
+        looking.look(kind, content)
+    except Sealed:
+        return True
+    return False
 
 
 def _as_read(text: str) -> str:

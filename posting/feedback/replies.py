@@ -120,7 +120,7 @@ def _content(
 ) -> dict[str, Any]:
     fit, unfit = wording.sorted_out(files, own=own)
     words = wording.without_addresses(text, own=own, keep=keep).strip()
-    left = [wording.file_name(name) for name in left_out] + [f"{name} (a mail address stands in it)" for name in unfit]
+    left = [wording.left_out_name(name) for name in left_out] + unfit
     if len(words) > LONGEST_TEXT:
         words, left = words[:LONGEST_TEXT], [*left, "the rest of a very long text"]
     coded = [(file.name, file.kind, base64.b64encode(file.content).decode()) for file in fit]

@@ -9,10 +9,12 @@ from pathlib import PurePath
 
 from chamberlist import parsing
 from chamberlist.redaction import ADDRESS, MASK, redact
+from posting.delivery import searching
 from posting.delivery.mime import Attachment
+from posting.delivery.unfolding import Sealed
 
 HIDDEN_LINK = "[link]"
-LONGEST_NAME = 80
+OWN_NAMES = {".vcf", ".vcard", ".asc", ".pgp", ".gpg", ".key", ".p7s", ".p7m", ".cer", ".crt", ".pem"}
 INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x2060, 0xFEFF))
 AT_SIGN = re.compile(r"\uff20|\ufe6b|&#0{0,4}64;|&#x0{0,4}40;|&commat;", re.IGNORECASE)
 BREAK = r"[\s>|=]{0,30}"  # How a line break in a quotation looks.
@@ -26,7 +28,7 @@ OWN_LOCAL_PART = re.compile(rf"\b(?:leave|[brc])-{TOKEN}", re.IGNORECASE)
 CODED = re.compile(rf"{WORD}%(?:25){{0,3}}40{REST}", re.IGNORECASE)
 AT = rf"(?:{BREAK}@{BREAK}|\s?[\[({{]\s?at\s?[\])}}]\s?)"
 SPLIT = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}}{AT}[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}", re.IGNORECASE)
-IN_A_FILE = re.compile(rb"[a-z0-9._%+-]{2,64}@(?:[a-z0-9-]{2,63}\.){1,8}[a-z]{2,}")
+IN_A_FILE = re.compile(r"[a-z0-9._%+-]{2,64}@(?:[a-z0-9-]{2,63}\.){1,8}[a-z]{2,}")
 
 
 def without_addresses(text: str, *, own: Iterable[str] = (), keep: str = "") -> str:
@@ -45,23 +47,26 @@ def without_addresses(text: str, *, own: Iterable[str] = (), keep: str = "") -> 
 
 
 def sorted_out(files: Iterable[Attachment], *, own: Collection[str] = ()) -> tuple[list[Attachment], list[str]]:
-    """The files that can be passed on, under names without addresses, and the names of those in which a mail address stands."""
+    """The files that can be passed on, under names without addresses, and the names of the others, each with why it cannot."""
     fit, unfit = [], []
     for number, file in enumerate(files, 1):
-        name = file_name(file.name) or f"file {number}"
-        if _names_anybody(file.content, own):
-            unfit.append(name)
+        if problem := _problem(file, own):
+            unfit.append(f"{left_out_name(file.name) or f'file {number}'} ({problem})")
         else:
-            fit.append(file._replace(name=name))
+            fit.append(file._replace(name=file_name(file.name) or f"file {number}"))
     return fit, unfit
 
 
 def file_name(name: str) -> str:
-    """A file's name on one line, without folders and addresses."""
-    words = " ".join(parsing.plain(name).replace("\\", "/").split())
-    shown = redact(without_addresses(PurePath(words).name))
-    stem, dot, end = shown.rpartition(".")
-    return f"{stem[: LONGEST_NAME - len(end)]}{dot}{end}" if len(shown) > LONGEST_NAME > len(end) else shown[:LONGEST_NAME]
+    """A file's name without folders and addresses."""
+    return redact(parsing.file_name(redact(without_addresses(name))))
+
+
+def left_out_name(name: str) -> str:
+    """The same; of what mail programs enclose by themselves the kind alone, for it is called what its owner is called."""
+    name = file_name(name)
+    ending = PurePath(name).suffix.lower()
+    return f"a {ending} file" if ending in OWN_NAMES else name
 
 
 def _kept(found: str, keep: str) -> str:
@@ -69,7 +74,19 @@ def _kept(found: str, keep: str) -> str:
     return found if keep and bare == keep.casefold() else MASK
 
 
-def _names_anybody(content: bytes, own: Collection[str]) -> bool:
-    """Whether a mail address, or a token of the writer's, stands in the octets as they are, or as UTF-16 has them."""
-    both = content.lower(), content.replace(b"\0", b"").lower()
-    return any(IN_A_FILE.search(octets) or any(secret.lower().encode() in octets for secret in own) for octets in both)
+def _problem(file: Attachment, own: Collection[str]) -> str:
+    """Why a file cannot be passed on, or ""."""
+    try:
+        named = any(_names_anybody(text, own) for text in searching.texts_in_file(file.content, file.kind))
+    except Sealed:
+        return "it cannot be looked into"
+    return "a mail address stands in it" if named else ""
+
+
+def _names_anybody(text: str, own: Collection[str]) -> bool:
+    """Whether a mail address, or a token of the writer's, stands in a text of a file."""
+    lower = text.lower()
+    squeezed = "".join(lower.split())
+    if IN_A_FILE.search(lower) or any(secret.lower() in lower or secret.lower() in squeezed for secret in own):
+        return True
+    return next(searching.addresses_in(text), None) is not None

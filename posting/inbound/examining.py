@@ -12,11 +12,12 @@ from posting.delivery.mime import Attachment
 from posting.feedback import arf, dsn
 from posting.inbound import authors, recognition
 from posting.inbound.recognition import Facts
-from posting.submission import reading
+from posting.submission import reading, spotting
 from posting.submission.reading import Letter
 
 LONGEST_TEXT = 100_000  # Characters of the text that are looked at.
 LONGEST_LINE = 200
+READ_BY_PEOPLE = ("reply", "talk", "request", "owner", "role")
 NOTHING, NOBODY = Facts("", ""), UUID(int=0)
 
 
@@ -51,6 +52,7 @@ class Examined:
     complaint: arf.Complaint | None = None
     letter: Letter | None = None  # Of what came to a list.
     words: Words | None = None  # Of what answers a copy.
+    has_password: bool = False  # In what would be passed on, or kept for staff.
 
 
 def examine(arrived: Arrived) -> Examined:
@@ -88,6 +90,7 @@ def examine(arrived: Arrived) -> Examined:
         complaint=complaint,
         letter=letter,
         words=Words(*reading.own_words(message)) if arrived.place in ("reply", "talk") else None,
+        has_password=arrived.place in READ_BY_PEOPLE and spotting.holds_password(message),
     )
 
 

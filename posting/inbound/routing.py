@@ -229,6 +229,8 @@ def _reply(read: Read) -> Outcome:
     words, handle = read.examined.words, read.destination.handle
     assert words is not None
     assert handle is not None
+    if read.examined.has_password:
+        return Outcome(State.DONE, "", "A password stands in it, so it was not passed on.")
     is_answered = read.destination.place == "talk"
     if is_answered and not _is_of_the_business(read, handle):
         return Outcome(State.DONE, "", "It does not come from the business's contact address, so it was not passed on.")
@@ -245,6 +247,8 @@ def _is_of_the_business(read: Read, conversation: UUID) -> bool:
 
 
 def _for_staff(read: Read) -> Outcome:
+    if read.examined.has_password:
+        return Outcome(State.DONE, "", f"A password stands in it, which nobody here should see. {DROPPED}")
     if room.is_full(State.KEPT):  # The door has let in more than it should.
         return Outcome(State.DONE, "", "It was dropped: too many messages wait to be read already.")
     letters.tell_staff()

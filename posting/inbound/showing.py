@@ -8,7 +8,7 @@ from chamberlist import parsing
 
 MOST_SHOWN = 20_000  # Characters of the text, and octets of a source that is no message.
 MOST_FILES = 20
-LONGEST_NAME = 120
+LONGEST_LINE = 120
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ def show(raw: bytes) -> Shown:
     files = [_name(part) for part in leaves if _is_file(part)]
     text = _text([part for part in leaves if not _is_file(part)]).strip()
     return Shown(
-        author=parsing.header(message, "From")[:LONGEST_NAME],
-        subject=parsing.header(message, "Subject")[:LONGEST_NAME],
-        written=parsing.header(message, "Date")[:LONGEST_NAME],
+        author=parsing.header(message, "From")[:LONGEST_LINE],
+        subject=parsing.header(message, "Subject")[:LONGEST_LINE],
+        written=parsing.header(message, "Date")[:LONGEST_LINE],
         text=text[:MOST_SHOWN],
         is_cut=len(text) > MOST_SHOWN,
         files=tuple(files[:MOST_FILES]),
@@ -49,8 +49,7 @@ def _is_file(part: "parsing.Parsed[str, str]") -> bool:
 
 
 def _name(part: "parsing.Parsed[str, str]") -> str:
-    named = part.get_filename() or part.get_content_type()
-    return " ".join(parsing.plain(named).split())[:LONGEST_NAME]
+    return parsing.file_name(part.get_filename() or "") or parsing.plain(part.get_content_type())[:LONGEST_LINE]
 
 
 def _text(parts: "list[parsing.Parsed[str, str]]") -> str:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from chamberlist import audit, bell, systemmail
 from chamberlist.clock import Now
-from posting.delivery import closing, fingerprints, gate
+from posting.delivery import closing, fingerprints, gate, searching
 from posting.models import Delivery, Post
 from posting.models.post import LIFE
 
@@ -41,6 +41,8 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
     strangers = gate.strangers(post)
     if strangers:
         return f"It names {len(strangers)} mail address(es) that you did not allow. Allow each by name, or reject the post."
+    if searching.sealed_in(post):
+        return f"{gate.SEALED} Reject the post, and ask for another file."
     wait = timedelta(seconds=0 if now else post.mailing_list.undo_seconds)
     accepted = {
         "accepted_at": Now(),

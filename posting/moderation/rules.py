@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from posting.delivery import gate
+from posting.delivery import gate, searching
 from posting.models import Post
 from subscriptions.models import MailingList
 
@@ -34,7 +34,12 @@ def names_an_address(post: Post) -> str:
     return ""
 
 
-HOLD_RULES: tuple[Rule, ...] = (everything_is_moderated, first_by_sender, names_an_address)
+def has_a_sealed_file(post: Post) -> str:
+    """What cannot be looked into does not pass the gate either."""
+    return gate.SEALED if post.pk and searching.sealed_in(post) else ""
+
+
+HOLD_RULES: tuple[Rule, ...] = (everything_is_moderated, first_by_sender, names_an_address, has_a_sealed_file)
 
 
 def reasons(post: Post) -> list[str]:

@@ -106,8 +106,6 @@ def _reasons(post: Post, letter: Letter, trust: Trust) -> list[str]:
     known = {_normalised(address) for address in ours}
     others = [address for address in letter.addressed if _normalised(address) not in known]
     reasons = [f"The mail was also addressed to {len(others)} other address(es), outside of this list."] if others else []
-    if any(_normalised(address) not in known for address in letter.named):
-        reasons.append("In its text or files stand mail addresses that are neither the sender's nor the Chamber's.")
     return [*reasons, trust.problem] if trust.problem else reasons
 
 

@@ -7,7 +7,6 @@ from chamberlist import parsing, tokens
 from posting.delivery import formatted, mime
 
 MARK_LENGTH = 26
-LONGEST_NAME = 120
 NO_NAME = "file"
 
 
@@ -21,16 +20,5 @@ def enclosed(key: UUID, html: str, files: Sequence[mime.Attachment]) -> tuple[st
         ours = ""
         if file.content_id in shown and file.content_id not in names:
             ours = names[file.content_id] = f"part{place}.{mark}"
-        kept.append(mime.Attachment(file_name(file.name), file.kind.lower(), file.content, ours))
+        kept.append(mime.Attachment(parsing.file_name(file.name) or NO_NAME, file.kind.lower(), file.content, ours))
     return formatted.renamed(html, names), kept
-
-
-def file_name(written: str) -> str:
-    """A name that can stand in a header as it is: on one line, not too long, and no encoded word (RFC 2047)."""
-    name = " ".join(parsing.plain(written).split()).replace("=?", "=")
-    name = name.replace("/", "_").replace("\\", "_")
-    if len(name) > LONGEST_NAME:
-        stem, dot, ending = name.rpartition(".")
-        ending = f"{dot}{ending}" if stem and len(ending) < 10 else ""
-        name = name[: LONGEST_NAME - len(ending)].rstrip() + ending
-    return name or NO_NAME

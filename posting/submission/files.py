@@ -1,23 +1,21 @@
 """The files of a mail: which may go with a post, under what name, and which not. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from chamberlist import parsing
+from posting.delivery import looking
+from posting.delivery.looking import Seen
 from posting.delivery.mime import Attachment
-from posting.submission import looking
-from posting.submission.looking import Seen
+from posting.delivery.unfolding import Sealed
 from posting.submission.parts import Piece
-from posting.submission.pdf import Sealed
-from posting.submission.stripping import is_ignored
 
 MOST_FILES = 5
 MOST_PICTURES = 20  # Shown in the text.
 MEBIBYTE = 1024 * 1024
 LARGEST_FILE, LARGEST_IN_ALL = 2 * MEBIBYTE, 5 * MEBIBYTE
-LONGEST_NAME = 100
+LONGEST_SHOWN = 60  # Of a name, in a sentence.
 
 ALLOWED = "Files may be PDF, PNG, JPEG, GIF, plain text, CSV or calendar files"
 FORM = "Send the message again without it, or use the form on the web site."
@@ -33,8 +31,8 @@ ALIASES = {
     "application/csv": "text/csv",
     "application/ics": "text/calendar",
 }
+CARDS, CARD = ("text/vcard", "text/x-vcard", "text/directory"), "contact.vcf"  # Whose name is that of a person.
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
-UNFIT = re.compile(r'[<>:"|?*]')
 
 
 def _is_text(octets: bytes) -> bool:
@@ -99,24 +97,22 @@ def sort(pieces: Iterable[Piece], *, shown: Mapping[str, str]) -> Sorted:
             room, space = room - found.seen.unfolded, space - len(piece.content)
         else:
             problems.append(problem or str(found))
-            left_out.append(name)
+            left_out.append(CARD if kind in CARDS else name)
     return Sorted(tuple(kept), tuple(problems), tuple(left_out))
 
 
 def named(piece: Piece, number: int) -> tuple[str, str]:
     """A file's name, cleaned, and its media type, known by its name where the mail program was vague."""
-    name = "".join(character for character in parsing.plain(piece.name) if not is_ignored(character) or character.isprintable())
-    name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
-    name = " ".join(UNFIT.sub("-", name).split()).strip(". ")
+    name = parsing.file_name(piece.name)
     stem, dot, ending = name.rpartition(".")
     kind = ALIASES.get(piece.kind, piece.kind)
     if kind in VAGUE or (kind == "text/plain" and ENDINGS.get(ending.lower(), "").startswith("text/")):
         kind = ENDINGS.get(ending.lower(), kind)
     if kind not in KINDS:
-        return (name or f"file{number}")[:LONGEST_NAME], kind
+        return name or f"file{number}", kind
     if not dot or ending.lower() not in KINDS[kind].endings:
         stem, ending = name, KINDS[kind].endings[0]
-    stem = stem[: LONGEST_NAME - len(ending) - 1].strip(". ")
+    stem = stem[: parsing.LONGEST_NAME - len(ending) - 1].strip(". ")
     return f"{stem or f'file{number}'}.{ending}", kind
 
 
@@ -137,11 +133,15 @@ def _written(kind: str, octets: bytes) -> bytes:
     return octets if text is None else text.encode()
 
 
+def _quoted(name: str) -> str:
+    """A name in a sentence, which has to be short."""
+    return f"“{name}”" if len(name) <= LONGEST_SHOWN else f"“{name[: LONGEST_SHOWN - 16]}…{name[-15:]}”"
+
+
 def _size_problem(name: str, size: int, space: int) -> str:
     if size > LARGEST_FILE:
-        return (
-            f"The file “{name}” is larger than {LARGEST_FILE // MEBIBYTE} MB. Make it smaller, or put a link to it into the text."
-        )
+        limit = LARGEST_FILE // MEBIBYTE
+        return f"The file {_quoted(name)} is larger than {limit} MB. Make it smaller, or put a link to it into the text."
     if size > space:
         return f"The files are larger than {LARGEST_IN_ALL // MEBIBYTE} MB together. Send fewer of them."
     return ""
@@ -156,11 +156,11 @@ def _number_problem(kept: list[Kept], *, is_picture: bool) -> str:
 
 def _kind_problem(name: str, kind: str, octets: bytes, *, is_picture: bool) -> str:
     if kind not in KINDS or (is_picture and not kind.startswith("image/")):
-        return f"The file “{name}” is of a kind that is not sent on. {ALLOWED}. {FORM}"
+        return f"The file {_quoted(name)} is of a kind that is not sent on. {ALLOWED}. {FORM}"
     if not octets:
-        return f"The file “{name}” is empty. {FORM}"
+        return f"The file {_quoted(name)} is empty. {FORM}"
     if not KINDS[kind].is_so(octets):
-        return f"The file “{name}” is not what its type says it is. {FORM}"
+        return f"The file {_quoted(name)} is not what its type says it is. {FORM}"
     return ""
 
 
@@ -169,7 +169,7 @@ def _looked_into(file: Attachment, room: int) -> Kept | str:
     try:
         seen = looking.look(file.kind, file.content, room=room)
     except Sealed:
-        return f"The file “{file.name}” is encrypted or cannot be looked into. {FORM}"
+        return f"The file {_quoted(file.name)} is encrypted or cannot be looked into. {FORM}"
     if seen.is_active:
-        return f"The file “{file.name}” contains a program, another file, or a page that opens by itself. {FORM}"
+        return f"The file {_quoted(file.name)} contains a program, another file, or a page that opens by itself. {FORM}"
     return Kept(file, seen)

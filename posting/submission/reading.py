@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
 from uuid import UUID, uuid5
 
 from chamberlist import parsing
 from chamberlist.parsing import Parsed
 from posting.delivery.mime import Attachment
-from posting.submission import files, naming, richtext, stripping, wording
+from posting.submission import files, naming, stripping, wording
 from posting.submission.files import Kept
 from posting.submission.parts import taken_apart
 from posting.submission.proving import Needles
@@ -34,8 +33,8 @@ class Letter:
     """What was read.
 
     ``password``: what the sender gave as one, or "". ``problem``: why it cannot become a post and what to do, for the sender, or
-    ""; with one, nothing is kept but password and key. ``addressed`` are the addresses in To and Cc, ``named`` those in words and
-    files. ``key`` is the same for the same message (its Message-ID, else its octets).
+    ""; with one, nothing is kept but password and key. ``addressed`` are the addresses in To and Cc. ``key`` is the same for the
+    same message (its Message-ID, else its octets).
     """
 
     key: UUID
@@ -46,12 +45,6 @@ class Letter:
     password: str = field(default="", repr=False)
     problem: str = ""
     addressed: tuple[str, ...] = field(default=(), repr=False)
-    named: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Every address that the message names, its sender's own not among them unless it names it."""
-        return naming.few((*self.addressed, *self.named))
 
 
 def read(message: "Parsed[str, str]", raw: bytes, *, secret: str = "") -> Letter:
@@ -75,8 +68,7 @@ def read(message: "Parsed[str, str]", raw: bytes, *, secret: str = "") -> Letter
     if problem:
         return Letter(key, password=password, problem=f"{problem} Nothing was submitted.")
     kept = tuple(each.file for each in sorted_files.kept)
-    named = _named(subject, words, sorted_files.kept)
-    return Letter(key, subject, words.text, words.html, kept, password, addressed=addressed, named=named)
+    return Letter(key, subject, words.text, words.html, kept, password, addressed=addressed)
 
 
 def read_octets(raw: bytes, *, secret: str = "") -> Letter:
@@ -126,13 +118,6 @@ def _is_there(needles: Needles, texts: Iterable[str], words: Wording, kept: Iter
     if any(needles.are_in_text(text) for text in (*texts, words.text, words.html, *_texts_of(kept))):
         return True
     return any(needles.are_in_octets(layer) for each in kept for layer in each.seen.layers)
-
-
-def _named(subject: str, words: Wording, kept: Iterable[Kept]) -> tuple[str, ...]:
-    """The addresses in words and files."""
-    texts = (subject, words.text, *richtext.words_in(words.html), *_texts_of(kept))
-    layers = (layer for each in kept if not each.is_text for layer in each.seen.words)
-    return naming.few(chain(naming.in_texts(texts), naming.in_octets(layers)))
 
 
 def _texts_of(kept: Iterable[Kept]) -> list[str]:

@@ -133,14 +133,6 @@ def says_no_more(html: str, text: str) -> bool:
     return _letters(as_text(html)) == _letters(text)
 
 
-def words_in(html: str) -> Iterator[str]:
-    """What rebuilt HTML says: the words between its tags, and the values of its attributes."""
-    yield unescape(ANY_TAG.sub(" ", INLINE_TAG.sub("", html)))
-    for tag in ANY_TAG.findall(html):
-        for _, value in ATTRIBUTE.findall(tag):
-            yield unescape(value)
-
-
 def _filtered(tag: str, name: str, value: str) -> str | None:
     return value if name != "style" or HIDDEN.search(value) else None
 

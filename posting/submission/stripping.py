@@ -18,6 +18,9 @@ ISSUED = r"[a-z0-9]{5}(?:\s*-\s*[a-z0-9]{5}){3}"
 LABEL = re.compile(rf"[{AROUND}-]*(?:password|(?:x-)?approved?)[\s*_]*[:\uff1a]", re.IGNORECASE)
 AT_START = re.compile(rf"[{AROUND}]*({ISSUED})(?![\w-])[{AROUND}]*", re.IGNORECASE)
 ALONE = re.compile(ISSUED, re.IGNORECASE)
+# Elsewhere than at its place, only what can hardly be anything else: letters of an issued password, a line broken after a dash.
+GROUP, BREAK = "[a-hjkmnp-z2-9]{5}", r"(?:[ \t]*\n[\s>|]{0,30})?"
+ANYWHERE = re.compile(rf"(?<![\w-]){GROUP}(?:-{BREAK}{GROUP}){{3}}(?![\w-])", re.IGNORECASE)
 PREFIXES = re.compile(r"\s*(?:(?:re|aw|fwd?|wg)\s*:\s*)+", re.IGNORECASE)
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
@@ -42,6 +45,13 @@ def typed(value: str) -> str:
 def is_issued(password: str) -> bool:
     """Whether it has the form of an issued password."""
     return ALONE.fullmatch(password) is not None
+
+
+def has_issued(text: str) -> bool:
+    """Whether something in a text has the form of an issued password."""
+    if not text.isascii():
+        text = "".join(character for character in text if not is_ignored(character)).translate(DASHES)
+    return ANYWHERE.search(text) is not None
 
 
 def in_subject(subject: str) -> str:

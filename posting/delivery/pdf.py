@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from posting.delivery.unfolding import Room, Sealed
+
 MOST_STREAMS = 20_000
 LONGEST_DICTIONARY = 10_000
 MOST_OPENING = 20
@@ -21,21 +23,24 @@ ACTIVE = re.compile(rb"/(?:JavaScript|JS|Launch|EmbeddedFiles?|RichMedia|SubmitF
 ENCRYPTED = re.compile(rb"/Encrypt" + END)
 OPENING = re.compile(rb"/(?:OpenAction|AA)\s*(?:(\d+)\s+\d+\s+R|<<([^>]{0,2000}))")
 LEAVING = re.compile(rb"/S\s*/URI" + END)
-KERNING = re.compile(rb"\)[\s\d.+-]*\(")
+KERNING = re.compile(rb"\)(?:\s*Tj)?[\s\d.+-]*\(")
+KERNED_DIGITS = re.compile(rb"(?<=[0-9A-Fa-f])>[\s\d.+-]*<(?=[0-9A-Fa-f])")
+DIGITS = re.compile(rb"<([0-9A-Fa-f\s]{12,})>")
+ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
 PIXELS = {b"/DCTDecode", b"/DCT", b"/JPXDecode", b"/CCITTFaxDecode", b"/CCF", b"/JBIG2Decode"}
-
-
-class Sealed(ValueError):
-    """It cannot be looked into."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """``frame``: all but the bodies of streams; ``streams``: what they say; ``objects``: those with objects in them."""
+    """``frame``: all but the bodies of streams; ``streams``: what they say; ``objects``: those with objects in them.
+
+    ``shown``: the strings in all of these as a reader sees them.
+    """
 
     frame: bytes
     streams: tuple[bytes, ...]
     objects: bytes
+    shown: tuple[bytes, ...]
 
     @property
     def is_active(self) -> bool:
@@ -47,8 +52,8 @@ class Opened:
         return any(LEAVING.search(_action(found, structure)) for found in opening)
 
 
-def opened(octets: bytes, room: int) -> Opened:
-    """The file taken apart; ``room``: how many octets may come of it. Raises ``Sealed``.
+def opened(octets: bytes, room: Room) -> Opened:
+    """The file taken apart; raises ``Sealed``.
 
     Words that are spelled glyph by glyph (a typeface's own numbers) are not read.
     """
@@ -59,15 +64,14 @@ def opened(octets: bytes, room: int) -> Opened:
         if WORDLESS.search(dictionary):
             continue
         said = _decoded(dictionary, body, room)
-        room -= len(said)
         streams.append(said)
         if OBJECTS.search(dictionary):
             objects.append(said)
     outside = b"\n".join(frame)
     if ENCRYPTED.search(_plain_names(outside)):
         raise Sealed
-    joined = tuple(KERNING.sub(b"", said) for said in streams if b")" in said)
-    return Opened(outside, (*streams, *joined), b"\n".join(objects))
+    shown = tuple(form for said in (outside, *streams) for form in _shown(said))
+    return Opened(outside, tuple(streams), b"\n".join(objects), shown)
 
 
 def _cut(octets: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -83,10 +87,26 @@ def _cut(octets: bytes) -> Iterator[tuple[bytes, bytes]]:
     yield octets[at:], b""
 
 
-def _decoded(dictionary: bytes, body: bytes, room: int) -> bytes:
+def _shown(said: bytes) -> Iterator[bytes]:
+    """Strings put together where they are kerned, without their escapes, and out of their digits (ISO 32000-1 section 7.3.4)."""
+    if b")" in said:
+        joined = KERNING.sub(b"", said)
+        yield ESCAPE.sub(_meant, joined) if b"\\" in joined else joined
+    digits = [re.sub(rb"\s", b"", found) for found in DIGITS.findall(KERNED_DIGITS.sub(b"", said))]
+    if digits:
+        yield b"\n".join(bytes.fromhex(found[: len(found) & ~1].decode()) for found in digits)
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    if escape[1]:
+        return bytes([int(escape[1], 8) & 0xFF])
+    return b"\n" if escape[2] in (b"n", b"r", b"t", b"b", b"f") else escape[2] or b""
+
+
+def _decoded(dictionary: bytes, body: bytes, room: Room) -> bytes:
     found = FILTER.search(dictionary)
     if found is None:
-        return body[:room]
+        return room.take(body)
     if found[3]:
         raise Sealed  # Its filter is written elsewhere: no program that people use does so.
     for name in (found[1] or found[2]).split(b"/")[1:]:
@@ -97,18 +117,14 @@ def _decoded(dictionary: bytes, body: bytes, room: int) -> bytes:
     return body
 
 
-def _unfiltered(name: bytes, body: bytes, room: int) -> bytes:
+def _unfiltered(name: bytes, body: bytes, room: Room) -> bytes:
     if name in (b"/FlateDecode", b"/Fl"):
-        inflater = zlib.decompressobj()
-        said = inflater.decompress(body, max(room, 1))
-        if inflater.unconsumed_tail.strip():
-            raise Sealed
-        return said
+        return b"".join(room.inflated(body, zlib.MAX_WBITS))
     if name in (b"/ASCIIHexDecode", b"/AHx"):
         digits = re.sub(rb"[^0-9A-Fa-f]", b"", body.partition(b">")[0]).decode()
-        return bytes.fromhex(digits + "0" * (len(digits) % 2))
+        return room.take(bytes.fromhex(digits + "0" * (len(digits) % 2)))
     if name in (b"/ASCII85Decode", b"/A85"):
-        return base64.a85decode(body.partition(b"~>")[0].strip())
+        return room.take(base64.a85decode(body.partition(b"~>")[0].strip()))
     if name in PIXELS:
         return b""
     raise Sealed
