@@ -426,8 +426,8 @@ GUARDS = (
     Guard(
         "P2 a report moves no copy that waits again",
         "posting/feedback/events.py",
-        "if is_new and delivery.state not in Delivery.WAITING:",
-        "if is_new:",
+        "if delivery.state not in Delivery.WAITING:",
+        "if True:",
         "tests/test_provider_reports.py",
     ),
     Guard(
@@ -783,8 +783,15 @@ GUARDS = (
     Guard(
         "P6 a message has one author",
         "posting/inbound/authentication.py",
-        "if not domain or _only_author(fields) != domain:",
+        "if not domain or author.lower() != f\"{question.author.rpartition('@')[0]}@{domain}\".lower():",
         "if not domain:",
+        "tests/test_authentication.py",
+    ),
+    Guard(
+        "P6 a From with two addresses is nobody's",
+        "posting/inbound/authors.py",
+        'or PLACE in address or re.search("[<>,;:]", named)',
+        "or PLACE in address",
         "tests/test_authentication.py",
     ),
     Guard(
