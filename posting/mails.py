@@ -80,7 +80,7 @@ def mail_wrong_password(sender_id: int) -> Mail | None:
 
 
 def _page(post_id: int) -> str:
-    return settings.SITE_URL + reverse("sender_post", args=[post_id])
+    return f"{settings.SITE_URL}{reverse('sender_post', args=[post_id])}"
 
 
 def _form() -> str:
