@@ -1,4 +1,4 @@
-# The image of the site, its worker and its clock. Build it with `docker compose build`; docs/production.md says how to run it.
+# The image of the site, its worker, its clock and its door for mail. Build it with `docker compose build`; docs/production.md says how to run it.
 
 FROM python:3.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1

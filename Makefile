@@ -21,9 +21,9 @@ test: $(VENV)/test.stamp
 
 # What must survive, at full size: an hour or so. CRASH_SEED repeats a run.
 SURVIVAL = tests/test_survival.py tests/test_stops.py tests/test_clocks.py tests/test_turns.py tests/test_troubles.py tests/test_fence.py \
-	tests/test_whole.py
+	tests/test_whole.py tests/test_hostile.py tests/test_hostile_door.py
 test-crash: $(VENV)/test.stamp
-	@export CRASH_RUNS=20 CRASH_INSTANTS=50 CRASH_COPIES=2000 CRASH_STOP_COPIES=20000 CRASH_LARGE=20000 && \
+	@export CRASH_RUNS=20 CRASH_INSTANTS=50 CRASH_COPIES=2000 CRASH_STOP_COPIES=20000 CRASH_LARGE=20000 HOSTILE=10000 && \
 	export CRASH_SEED=$${CRASH_SEED:-$$$$} && \
 	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- \
 		$(RUN) -m pytest -n 2 --dist loadgroup -rP --show-capture=stdout --durations=20 $(SURVIVAL) $(ARGS)

@@ -51,17 +51,23 @@ def mail_receipt(post_id: int) -> Mail | None:
     post = _post(post_id)
     if post is None or post.state == Post.State.WITHDRAWN:
         return None
-    link = settings.SITE_URL + reverse("sender_post", args=[post.pk])
-    context = {"post": post, "mailing_list": post.mailing_list, "link": link, "is_held": post.state == Post.State.HELD}
+    context = {
+        "post": post,
+        "mailing_list": post.mailing_list,
+        "link": _page(post.pk),
+        "is_held": post.state == Post.State.HELD,
+        "may_be_stopped": post.state in Post.states_before(Post.State.RECALLED),
+    }
     return render("mail_receipt", post.sender.address, context, written="auto-replied")
 
 
 def mail_refused(inbound_mail_id: int) -> Mail | None:
-    """To the sender whose mail became no post: why, and that the form can be used. None where the business may no longer post."""
+    """To the sender whose mail was not submitted: why, and where its draft or the form is. None where the business may not post."""
     mail = InboundMail.objects.select_related("sender").filter(pk=inbound_mail_id).first()
     if mail is None or mail.sender is None or mail.sender.revoked_at is not None:
         return None
-    context = {"reason": redact(mail.outcome), "received_at": mail.received_at, "link": _form()}
+    link = _page(mail.post_id) if mail.post_id else _form()
+    context = {"reason": redact(mail.outcome), "received_at": mail.received_at, "is_draft": bool(mail.post_id), "link": link}
     return render("mail_refused", mail.sender.address, context, written="auto-replied")
 
 
@@ -71,6 +77,10 @@ def mail_wrong_password(sender_id: int) -> Mail | None:
     if sender is None:
         return None
     return render("mail_wrong_password", sender.address, {"sender": sender, "link": _form()}, written="auto-replied")
+
+
+def _page(post_id: int) -> str:
+    return f"{settings.SITE_URL}{reverse('sender_post', args=[post_id])}"
 
 
 def _form() -> str:

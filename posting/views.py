@@ -189,7 +189,7 @@ def test(request: HttpRequest, sender: Sender, pk: int) -> HttpResponse:
 
 
 def _compose_page(request: HttpRequest, sender: Sender, form: PostForm, post: Post | None) -> HttpResponse:
-    context = {"sender": sender, "form": form, "post": post, "max_length": MAX_BODY}
+    context = {"sender": sender, "form": form, "post": post, "max_length": MAX_BODY, "lists": sender.lists.all()}
     return render(request, "posting/compose.html", context, status=422 if form.errors else 200)
 
 

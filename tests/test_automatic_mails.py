@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from chamberlist import autoreply, systemmail
 from chamberlist.models import SystemMail
-from posting.models import InboundMail, Sender
+from posting.models import InboundMail, Post, Sender
 from posting.submission import senders
 from subscriptions import addresses
 from subscriptions.models import MailingList
@@ -61,6 +61,16 @@ def test_a_receipt_says_what_happens_next(smtp: SmtpServer, sender: Sender, rung
     assert "call the Chamber" in mail.text and "Withdraw" not in mail.text
 
 
+@pytest.mark.parametrize("state", ["rejected", "discarded", "recalled", "expired", "done"])
+def test_a_receipt_that_comes_late_promises_no_stop(smtp: SmtpServer, sender: Sender, rung, state: str):
+    post = builders.an_accepted_post(sender)
+    SystemMail.objects.all().delete()
+    Post.objects.update(state=state, reject_reason="No.", audience=0)
+    autoreply.receipt("mail_receipt", post.pk, recipient_hash=JOE.hash)
+    mail = sent(smtp)
+    assert "have it stopped" not in mail.text and "Withdraw" not in mail.text and "sign in" in mail.text
+
+
 def test_one_receipt_for_each_post_whatever_else_was_sent(sender: Sender, rung):
     assert autoreply.reply("mail_wrong_password", sender.pk, recipient_hash=JOE.hash)
     for number in (1, 2, 3):
@@ -82,10 +92,19 @@ def test_a_refusal_says_why_and_where_the_form_is(smtp: SmtpServer, sender: Send
     assert "The text is over the size limit." in text and f"{settings.SITE_URL}/senders/write/" in text
 
 
+def test_a_refusal_that_left_a_draft_leads_to_the_draft(smtp: SmtpServer, sender: Sender, rung, settings):
+    mail, draft = an_inbound_mail(sender), builders.a_draft(sender)
+    InboundMail.objects.update(post=draft)
+    autoreply.receipt("mail_refused", mail.pk, recipient_hash=JOE.hash)
+    text = sent(smtp).text
+    assert f"{settings.SITE_URL}/senders/posts/{draft.pk}/\r\n" in text and "draft" in text
+    assert "/senders/write/" not in text and "not kept" not in text
+
+
 def test_a_wrong_password_is_told_to_the_contact_address(smtp: SmtpServer, sender: Sender, rung, settings):
     assert autoreply.reply("mail_wrong_password", sender.pk, recipient_hash=JOE.hash)
     text = sent(smtp).text
-    assert "without the right password" in text and f"{settings.SITE_URL}/senders/write/" in text
+    assert "the right password" in text and "(DKIM)" in text and f"{settings.SITE_URL}/senders/write/" in text
     assert builders.PASSWORDS[sender.pk] not in text
 
 

@@ -259,8 +259,12 @@ def test_the_demo_survives_a_killed_launcher_and_ctrl_c_stops_all_of_it(launch, 
     assert "The demo runs" in said
     credentials = (tmp_path / "demo" / "credentials").read_text()
     assert all(line.strip() in said for line in credentials.splitlines())
-    door = re.search(r"curl smtp://localhost:(\d+) --mail-from (\S+) .*--mail-rcpt (\S+) ", said, re.DOTALL)
+    door = re.search(r"curl smtp://localhost:(\d+) --mail-from (\S+) .*--mail-rcpt (\S+) --crlf -T (\S+)", said, re.DOTALL)
     assert door
+    letter = Path(REPOSITORY, door[4]).read_text()
+    assert f"\nFrom: {door[2]}\nTo: {door[3]}\n" in letter
+    password = re.search(rf"Sender +{re.escape(door[2])} +(\S+)", credentials)
+    assert password and f"\n\nPassword: {password[1]}\n\n" in letter
     with smtplib.SMTP(processes.LOOPBACK, int(door[1])) as client:
         assert client.sendmail(door[2], [door[3]], a_mail().as_bytes(policy=SMTP_POLICY)) == {}
     started = descendants(first.pid)
@@ -276,7 +280,7 @@ def test_the_demo_survives_a_killed_launcher_and_ctrl_c_stops_all_of_it(launch, 
     assert "Everything is stopped" in read_until(second, "Everything")
     assert second.wait(20) == 0
     assert all_end(started)
-    private = [tmp_path / "demo" / name for name in ("env", "credentials", "manage", "data", "state", "lock")]
+    private = [tmp_path / "demo" / name for name in ("env", "credentials", "manage", "message.eml", "data", "state", "lock")]
     assert all(file.stat().st_mode & 0o077 == 0 for file in private)
 
 

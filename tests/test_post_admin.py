@@ -294,6 +294,7 @@ def test_staff_add_a_sender_whose_password_is_shown_once_and_kept_nowhere(joe: S
 def test_staff_issue_a_new_password_which_is_shown_once_and_kept_nowhere(joe: Sender, ann: Client):
     response = ann.post(do(joe, "issue"))
     password = password_on(response.content.decode())
+    assert joe.lists.get().address in response.content.decode()  # How to post by mail with it.
     assert password not in everything_kept()
     assert senders.authenticate("joe@bloggs.example", builders.PASSWORDS[joe.pk]) is None
     assert senders.authenticate("joe@bloggs.example", password) == joe

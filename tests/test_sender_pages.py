@@ -219,6 +219,16 @@ def test_get_and_head_change_nothing(state: str, joe: Sender, page: Client):
 # Writing
 
 
+def test_the_form_says_how_to_post_by_mail_instead(page: Client, joe: Sender):
+    other = builders.a_list("news")
+    joe.lists.add(other)
+    said = page.get("/senders/write/").content.decode()
+    assert said.count(the_list().address) == 2 and said.count(other.address) == 2  # The link and its words.
+    assert JOE in said and "<code>Password: …</code>" in said
+    draft = builders.a_draft(joe, the_list())
+    assert other.address not in page.get(reverse("edit_post", args=[draft.pk])).content.decode()
+
+
 def test_a_post_is_written_looked_at_changed_and_submitted(joe: Sender, page: Client, rung: Any):
     assert b'name="key"' in page.get("/senders/write/").content
     response = page.post("/senders/write/", words(the_list(), body="Two loaves.\r\n\r\nhttps://bloggs.example/a?b=1&c=2"))

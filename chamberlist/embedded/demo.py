@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chamberlist import keys
-from chamberlist.embedded import environment, lock, mailcatcher, postgres, summary, valkey, watchdog
+from chamberlist.embedded import environment, letter, lock, mailcatcher, postgres, summary, valkey, watchdog
 from chamberlist.embedded.processes import (
     LOOPBACK,
     CannotRun,
@@ -88,6 +88,7 @@ class Demo:
         first = not self.credentials.exists()
         say("Making the tables and the sample data ..." if first else "Checking the tables and the sample data ...")
         self._prepare()
+        letter.write(self.folder / "message.eml", self.credentials)
         say("Starting the site, the worker, the clock and the door for mail ...")
         web = self._launch(
             "The site", "web", "gunicorn", "chamberlist.wsgi", "--bind", f"{LOOPBACK}:{self.port}", "--workers", "2",
@@ -143,7 +144,8 @@ class Demo:
         state = self.folder / "state"
         state.mkdir(mode=0o700, exist_ok=True)
         settings = environment.site(self._secrets(), database=database, redis=broker.url, state=state, url=self.url, smtp=mail.url)
-        return settings | {"DEMO_MAIL": str(mail.path), "DELIVERY_RATE": "6000"}  # Nobody wants to wait for an invented town.
+        demo = {"DEMO_MAIL": str(mail.path), "AUTHSERV_ID": letter.FRONT}
+        return settings | demo | {"DELIVERY_RATE": "6000"}  # Nobody wants to wait for an invented town.
 
     def _adopt(self, child: Child | None) -> None:
         assert child is not None

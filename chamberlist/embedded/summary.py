@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from chamberlist.embedded import letter
+
 PAGES = (
     ("The site, for members", "/"),
     ("Senders sign in", "/senders/"),
@@ -22,10 +24,6 @@ def text(url: str, folder: Path, *, door: int, seconds: float) -> str:
             "",
             *pages,
             "",
-            "  Mail to the lists is taken here (SMTP)",
-            f"    curl smtp://localhost:{door} --mail-from promotions@bloggs.example \\",
-            "      --mail-rcpt promotions@lists.chamber.example --crlf -T message.eml",
-            "",
             "  Sign-ins (invented, kept in this demo only)",
             *(f"    {line}" for line in credentials if line.strip()),
             "",
@@ -35,6 +33,11 @@ def text(url: str, folder: Path, *, door: int, seconds: float) -> str:
             "    3. Sign in as a sender, write a post, submit it.",
             "    4. Sign in as staff, open the held post, accept it.",
             "    5. Watch the copies arrive on the mail page, each to one person alone.",
+            "",
+            "  Or post by mail: the file has the sender's address and password in it. The same",
+            "  file again is the same post; change its words for another one.",
+            f"    curl smtp://localhost:{door} --mail-from {letter.author(folder / 'credentials')} \\",
+            f"      --mail-rcpt {letter.LIST} --crlf -T {_short(folder / 'message.eml')}",
             "",
             f"  Commands   {_short(folder / 'manage')} poststatus 1 --json",
             f"  Logs       {_short(folder / 'log')}/",

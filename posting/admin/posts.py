@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -112,6 +113,8 @@ class SenderAdmin(VerbAdmin):
             "opts": self.opts,
             "sender": sender,
             "password": password,
+            "lists": sender.lists.all(),
+            "sign_in": settings.SITE_URL + reverse("sender_sign_in"),
         }
         return TemplateResponse(request, "admin/posting/sender/password.html", context)
 

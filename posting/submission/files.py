@@ -18,7 +18,7 @@ LARGEST_FILE, LARGEST_IN_ALL = 2 * MEBIBYTE, 5 * MEBIBYTE
 LONGEST_SHOWN = 60  # Of a name, in a sentence.
 
 ALLOWED = "Files may be PDF, PNG, JPEG, GIF, plain text, CSV or calendar files"
-FORM = "Send the message again without it, or use the form on the web site."
+FORM = "Send the message again without it; the form on the web site takes no files."
 VAGUE = {  # Windows calls a CSV file a workbook.
     "application/octet-stream", "application/binary", "application/x-download", "application/download", "application/vnd.ms-excel",
 }  # fmt: skip
