@@ -18,6 +18,7 @@ OWN_NAMES = {".vcf", ".vcard", ".asc", ".pgp", ".gpg", ".key", ".p7s", ".p7m", "
 INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x2060, 0xFEFF))
 AT_SIGN = re.compile(r"\uff20|\ufe6b|&#0{0,4}64;|&#x0{0,4}40;|&commat;", re.IGNORECASE)
 BREAK = r"[\s>|=]{0,30}"  # How a line break in a quotation looks.
+BREAKING = re.compile(r"[\s>|=]+")
 TOKEN = rf"{BREAK}[a-z2-7](?:{BREAK}[a-z2-7]){{51}}"
 # Each is tried from the start of a word alone: else a long word would take the square of its length.
 WORD, REST = r"(?<![^\s<>\"'])[^\s<>\"']*", r"[^\s<>\"']*"
@@ -39,8 +40,10 @@ def without_addresses(text: str, *, own: Iterable[str] = (), keep: str = "") -> 
     text = AT_SIGN.sub("@", parsing.plain(text).translate(INVISIBLE))
     text = OWN_LOCAL_PART.sub(MASK, OWN_LINK.sub(HIDDEN_LINK, text))
     text = CODED.sub(HIDDEN_LINK, text)
+    joined = BREAKING.sub("", text).lower()
     for secret in own:
-        text = re.sub(BREAK.join(map(re.escape, secret)), MASK, text, flags=re.IGNORECASE)
+        if BREAKING.sub("", secret).lower() in joined:  # To make a pattern of each would take longer than all the rest.
+            text = re.sub(BREAK.join(map(re.escape, secret)), MASK, text, flags=re.IGNORECASE)
     for pattern in (SPLIT, ADDRESS):
         text = pattern.sub(lambda found: _kept(found.group(), keep), text)
     return text
