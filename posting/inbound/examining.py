@@ -2,7 +2,7 @@
 secrets nor database, and with little time and memory. What it gives is plain and bounded.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from uuid import UUID
 
@@ -62,11 +62,6 @@ def examine(arrived: Arrived) -> Examined:
     except parsing.Unreadable as error:
         return Examined(problem=str(error))
     text = _text(message)
-    # What a server sends to the address of one copy is a bounce in whatever form; what a person sends there need not be one.
-    is_known = arrived.place == "bounce" and (not arrived.envelope_sender or _is_report(message))
-    bounce = (dsn.read_known if is_known else dsn.read)(message, domain=arrived.domain)
-    complaint = arf.read(message, domain=arrived.domain)
-    letter = reading.read(message, arrived.raw) if arrived.place == "list" else None
     facts = Facts(
         place=arrived.place,
         domain=arrived.domain,
@@ -78,9 +73,12 @@ def examine(arrived: Arrived) -> Examined:
         headers={name: parsing.header(message, name)[:LONGEST_LINE] for name in recognition.ASKED_FOR if message[name] is not None},
         hops=len(message.get_all("Received", [])),
         report=str(message.get_param("report-type", "") or "other").lower() if _is_report(message) else "",
-        is_bounce=bounce is not None,
-        is_complaint=complaint is not None,
-        has_password=bool(letter and letter.password),
+    )
+    letter = reading.read(message, arrived.raw) if arrived.place == "list" else None
+    bounce = _bounce(message, facts)
+    complaint = arf.read(message, domain=arrived.domain) if recognition.may_be_a_complaint(facts) else None
+    facts = replace(
+        facts, is_bounce=bounce is not None, is_complaint=complaint is not None, has_password=bool(letter and letter.password)
     )
     return Examined(
         facts=facts,
@@ -92,6 +90,13 @@ def examine(arrived: Arrived) -> Examined:
         words=Words(*reading.own_words(message)) if arrived.place in ("reply", "talk") else None,
         has_password=arrived.place in READ_BY_PEOPLE and spotting.holds_password(message),
     )
+
+
+def _bounce(message: "Message[str, str]", facts: Facts) -> dsn.Bounce | None:
+    """What a server sends to the address of one copy is a bounce in whatever form; what a person sends there need not be one."""
+    if facts.place == "bounce" and (not facts.envelope_sender or facts.report):
+        return dsn.read_known(message, domain=facts.domain)
+    return dsn.read(message, domain=facts.domain) if recognition.may_be_a_bounce(facts) else None
 
 
 def _is_report(message: "Message[str, str]") -> bool:

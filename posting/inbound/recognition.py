@@ -111,18 +111,27 @@ def has_our_text(facts: Facts) -> str:
     return "It is the text of a post." if facts.is_our_text and not facts.has_password else ""
 
 
+def may_be_a_bounce(facts: Facts) -> bool:
+    """Whether a server sent it, or it came to where servers send them."""
+    by_a_server = not facts.envelope_sender or facts.report == "delivery-status" or ROBOTS.match(facts.author) is not None
+    return by_a_server or facts.place == "bounce"
+
+
 def is_a_bounce(facts: Facts) -> str:
     """RFC 3464, and the older forms."""
     if facts.place == "bounce" and not facts.envelope_sender and not _says_automatic(facts):
         return "It came without a sender to the address that bounces of a copy come to."
-    by_a_server = not facts.envelope_sender or facts.report == "delivery-status" or ROBOTS.match(facts.author)
-    return "It is a non-delivery notification." if facts.is_bounce and (by_a_server or facts.place == "bounce") else ""
+    return "It is a non-delivery notification." if facts.is_bounce and may_be_a_bounce(facts) else ""
+
+
+def may_be_a_complaint(facts: Facts) -> bool:
+    """Without the form of RFC 5965, only where no person's words are expected: a quotation of a copy may look like one."""
+    return facts.report == "feedback-report" or facts.place not in ("list", "reply", "talk")
 
 
 def is_a_complaint(facts: Facts) -> str:
-    """RFC 5965. Without its form, only where no person's words are expected: a quotation of a copy may look like one."""
-    is_formal = facts.report == "feedback-report" or facts.place not in ("list", "reply", "talk")
-    return "It is a complaint, reported by a mail provider." if facts.is_complaint and is_formal else ""
+    """RFC 5965, and what older feedback loops send."""
+    return "It is a complaint, reported by a mail provider." if facts.is_complaint and may_be_a_complaint(facts) else ""
 
 
 def is_automatic(facts: Facts) -> str:
