@@ -365,6 +365,8 @@ def test_one_message_asks_only_so_often():
         b'From: "<a@bakery.example>" <b@evil.example>',
         b"From: " + b"(" * 500 + b"a@bakery.example",
         b"From: nobody",
+        b"From: b@evil.example, <a@bakery.example>",
+        b"From: Anne, Bob <a@bakery.example>",
         b'From: "odd , name"@bakery.example',
         b"From: b@bakery.example",
         b"From: <>",
