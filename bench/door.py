@@ -20,7 +20,7 @@ from posting.delivery import audience
 from posting.models import Delivery, InboundMail
 from tests import postfix as private
 
-MESSAGES, SESSIONS = 1000, 4
+MESSAGES, SESSIONS = 3000, 4
 DOMAIN = "lists.chamber.example"
 TEXT = "Thank you for the offer; two of them, please.\n\n" + "> Two loaves for the price of one, all week.\n" * 40
 Letter = tuple[str, str, bytes]  # Envelope sender, recipient, message.

@@ -1,12 +1,15 @@
 """The demo itself, as ``make demo`` starts it, and a real Chromium to use it with."""
 
+import json
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -71,6 +74,12 @@ class Site:
         """What reached a recipient, newest first."""
         page.goto(f"{self.url}/dev/mail/?q={recipient}")
         return page.locator("main ul a, main ol a, main td a").all_inner_texts()
+
+    def who_got(self, words: str) -> list[str]:
+        """The recipients of all mails with these words in them, whatever else is sent meanwhile."""
+        with closing(sqlite3.connect(self.folder / "mail.sqlite3")) as store:
+            rows = store.execute("SELECT recipients FROM message WHERE instr(raw, ?)", [words.encode()]).fetchall()
+        return [recipient for (recipients,) in rows for recipient in json.loads(recipients)]
 
 
 @pytest.fixture(scope="session")
