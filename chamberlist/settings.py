@@ -230,7 +230,7 @@ SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps 
     "alert": "chamberlist.systemmail.render_alert",
     "confirmation": "subscriptions.mails.confirmation",
     "already": "subscriptions.mails.already",
-    "resume": "subscriptions.mails.resume",
+    "manage": "subscriptions.mails.manage",
     "leave_link": "subscriptions.mails.leave_by_link",
     "post_waiting": "posting.mails.post_waiting",
     "post_rejected": "posting.mails.post_rejected",
@@ -245,7 +245,7 @@ SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps 
 ASKING_MAILS = (
     "confirmation",
     "already",
-    "resume",
+    "manage",
 )  # Anybody can cause these by typing an address: CONFIRMATIONS_AN_HOUR counts them.
 AUTOMATIC_MAILS = ("leave_link", "mail_wrong_password")  # A mail to us can cause these: one per address a day.
 

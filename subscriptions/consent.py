@@ -46,3 +46,11 @@ def record(subscription: Subscription, kind: ConsentEvent.Kind, *, how: str, evi
         wording=wording(subscription.mailing_list).version,
         evidence=evidence[:500],
     )
+
+
+# The same for the row in ``moved``, as part of the statement that moved it. The version is the one that ``wording`` gives.
+RECORD_MOVED = """
+    INSERT INTO subscriptions_consentevent (mailing_list_id, address_hash, kind, how, wording, evidence)
+    SELECT moved.mailing_list_id, moved.address_hash, %(kind)s, %(how)s, %(version)s || '/' || list.replies, ''
+    FROM moved JOIN subscriptions_mailinglist list ON list.id = moved.mailing_list_id
+"""

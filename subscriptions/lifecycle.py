@@ -1,16 +1,17 @@
 """What can happen to a consent: asked, confirmed, disowned, paused, resumed, left, suspended, lapsed. One transaction each."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
 from chamberlist.models import SystemMail
-from subscriptions import consent
+from subscriptions import consent, statements
 from subscriptions.addresses import Address
 from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
 
@@ -20,6 +21,9 @@ Kind = ConsentEvent.Kind
 CONFIRMATION_DAYS = 14
 MAILS_A_DAY, MAILS_IN_30_DAYS = 1, 3
 ASKING = ("confirmation", "already")  # The mails that a stranger can cause by typing an address.
+SET = (State.ACTIVE, State.PAUSED, State.SUSPENDED)  # Where there is something to see or to change.
+
+# What a link causes takes the list that the link names (``on``): of another list it changes nothing.
 
 
 @transaction.atomic
@@ -42,38 +46,28 @@ def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: 
 
 
 @transaction.atomic
-def rejoin(handle: UUID) -> None:
+def rejoin(handle: UUID, *, on: MailingList | None = None) -> None:
     """Who has left by mistake gets the question again: only the person at that address can join again."""
-    subscription = _locked(Q(handle=handle, state=State.UNSUBSCRIBED))
+    subscription = _locked(Q(handle=handle, state=State.UNSUBSCRIBED) & _of(on))
     if subscription is None or is_suppressed(bytes(subscription.address_hash), subscription.mailing_list):
         return  # Whoever said "this was not me" is asked again only if they sign up.
     if _may_ask(subscription):
         _ask(subscription, how="left by mistake")
 
 
-def asked(confirmation: UUID) -> Subscription | None:
-    """Whose answer the confirmation link waits for. None where the link is used or too old."""
-    question = Subscription.objects.filter(_open_question(), confirmation=confirmation)
-    return question.select_related("mailing_list").first()
+def confirm(confirmation: UUID, *, how: str = "confirmation link", on: MailingList | None = None) -> bool:
+    """The person pressed the button: subscribed from now on, and suppressions lifted. False where the link is used or too old.
+
+    The same work for every link.
+    """
+    values = {"confirmation": confirmation, "days": CONFIRMATION_DAYS}
+    return bool(statements.run(statements.CONFIRM, kind=Kind.CONFIRMED, how=how, list=on and on.pk, **values))
 
 
 @transaction.atomic
-def confirm(confirmation: UUID, *, how: str = "confirmation link") -> Subscription | None:
-    """The person pressed the button: subscribed from now on, and suppressions lifted. None where the link is used or too old."""
-    subscription = _locked(_open_question() & Q(confirmation=confirmation))
-    if subscription is None or not subscription.advance(State.ACTIVE, confirmation=None, confirmed_at=Now(), left_at=None):
-        return None
-    Suppression.objects.filter(
-        Q(mailing_list=subscription.mailing_list) | Q(mailing_list=None), address_hash=subscription.address_hash
-    ).delete()
-    consent.record(subscription, Kind.CONFIRMED, how=how)
-    return subscription
-
-
-@transaction.atomic
-def disown(confirmation: UUID) -> None:
+def disown(confirmation: UUID, *, on: MailingList | None = None) -> None:
     """The person said "this was not me": never mailed on this list, unless they ask and confirm themselves one day."""
-    subscription = _locked(Q(confirmation=confirmation))
+    subscription = _locked(Q(confirmation=confirmation) & _of(on))
     if subscription is None or not subscription.advance(State.UNSUBSCRIBED, confirmation=None, left_at=Now()):
         return
     suppress(bytes(subscription.address_hash), subscription.mailing_list, Suppression.Reason.OBJECTION)
@@ -82,45 +76,44 @@ def disown(confirmation: UUID) -> None:
         subscription.delete()  # A stranger typed it: the hash of the suppression is all that we may keep.
 
 
-@transaction.atomic
-def unsubscribe(handle: UUID, *, how: str) -> bool:
-    """Leave, from the next copy on. False where there was nothing to leave (left before, erased)."""
-    subscription = _locked(Q(handle=handle))
-    if subscription is None:
-        return False
-    if not subscription.advance(State.UNSUBSCRIBED, confirmation=None, paused_until=None, left_at=Now()):
-        return False
-    consent.record(subscription, Kind.LEFT, how=how)
-    return True
+def unsubscribe(handle: UUID, *, how: str, on: MailingList | None = None) -> bool:
+    """Leave, from the next copy on. False where there was nothing to leave (left before, erased). The same work for every link."""
+    return bool(statements.run(statements.LEAVE, kind=Kind.LEFT, how=how, list=on and on.pk, handle=handle))
+
+
+def pause(handle: UUID, *, days: int, on: MailingList | None = None) -> datetime:
+    """Send nothing for ``days`` days, then go on by itself, at the beginning of a day, which is given back.
+
+    Whoever is paused already is paused until the later day; whoever left or was erased, nothing becomes of it. The same work for
+    every link.
+    """
+    values = {"days": days, "zone": settings.TIME_ZONE, "handle": handle}
+    until: datetime = statements.run(statements.PAUSE, kind=Kind.PAUSED, how="page", list=on and on.pk, **values)
+    return until
 
 
 @transaction.atomic
-def pause(handle: UUID, *, days: int) -> Subscription | None:
-    """Send nothing for ``days`` days, then go on by itself."""
-    subscription = _locked(Q(handle=handle))
-    until = Now() + timedelta(days=days)
-    if subscription is None or not subscription.advance(State.PAUSED, paused_until=until):
-        return None
-    consent.record(subscription, Kind.PAUSED, how="page")
-    return subscription
+def ask_to_manage(handle: UUID, *, on: MailingList | None = None) -> None:
+    """Mail a one-hour link to the page that shows what is set: the link in a copy may be forwarded, so it can only reduce.
+
+    Not to who left, whom nothing is sent to, nor to who has not answered yet, in whose mailbox the question is. Mail that came back
+    is no reason to be silent for ever; any other suppression is.
+    """
+    subscription = _locked(Q(handle=handle, state__in=SET) & _of(on))
+    if subscription is None or _suppressions(subscription).exclude(reason=Suppression.Reason.BOUNCE).exists():
+        return
+    if _may_ask(subscription, purposes=("manage",)):
+        systemmail.queue("manage", subscription.pk, recipient_hash=bytes(subscription.address_hash))
 
 
 @transaction.atomic
-def ask_to_resume(handle: UUID) -> None:
-    """Mail a one-hour link: a link in a copy may be forwarded, so it can only reduce."""
-    subscription = _locked(Q(handle=handle, state=State.PAUSED))
-    if subscription is not None and _may_ask(subscription, purposes=("resume",)):
-        systemmail.queue("resume", subscription.pk, recipient_hash=bytes(subscription.address_hash))
-
-
-@transaction.atomic
-def resume(handle: UUID, *, how: str) -> Subscription | None:
+def resume(handle: UUID, *, how: str, on: MailingList | None = None) -> bool:
     """End a pause. Nothing else: who has left and was asked again becomes a subscriber by the confirmation alone."""
-    subscription = _locked(Q(handle=handle, state=State.PAUSED))
+    subscription = _locked(Q(handle=handle, state=State.PAUSED) & _of(on))
     if subscription is None or not subscription.advance(State.ACTIVE, paused_until=None):
-        return None
+        return False
     consent.record(subscription, Kind.RESUMED, how=how)
-    return subscription
+    return True
 
 
 @transaction.atomic
@@ -154,7 +147,7 @@ def suppress(address_hash: bytes, mailing_list: MailingList | None, reason: Supp
 
 def is_suppressed(address_hash: bytes, mailing_list: MailingList) -> bool:
     """Whether an address must not be mailed on a list."""
-    return Suppression.objects.filter(Q(mailing_list=mailing_list) | Q(mailing_list=None), address_hash=address_hash).exists()
+    return Suppression.objects.filter(_reaching(mailing_list), address_hash=address_hash).exists()
 
 
 def sweep() -> None:
@@ -222,6 +215,18 @@ def _may_ask(subscription: Subscription, *, purposes: tuple[str, ...] = ASKING) 
     today = unanswered.filter(created_at__gt=Now() - timedelta(days=1)).count()
     month = unanswered.filter(created_at__gt=Now() - timedelta(days=30)).count()
     return today < MAILS_A_DAY and month < MAILS_IN_30_DAYS
+
+
+def _suppressions(subscription: Subscription) -> QuerySet[Suppression]:
+    return Suppression.objects.filter(_reaching(subscription.mailing_list), address_hash=subscription.address_hash)
+
+
+def _reaching(mailing_list: MailingList) -> Q:
+    return Q(mailing_list=mailing_list) | Q(mailing_list=None)
+
+
+def _of(mailing_list: MailingList | None) -> Q:
+    return Q() if mailing_list is None else Q(mailing_list=mailing_list)
 
 
 def _open_question() -> Q:

@@ -7,26 +7,29 @@ from django.urls import reverse
 
 from chamberlist import tokens
 from chamberlist.systemmail import Mail, render
-from subscriptions.lifecycle import CONFIRMATION_DAYS
-from subscriptions.models import Subscription
+from subscriptions.lifecycle import CONFIRMATION_DAYS, SET
+from subscriptions.models import MailingList, Subscription
 
-RESUME_LIFETIME = timedelta(hours=1)
+MANAGE_LIFETIME = timedelta(hours=1)
 State = Subscription.State
 
 
-def link(view: str, token: str) -> str:
-    """The full address of a page for one token. SITE_URL shapes it, never the request."""
-    return f"{settings.SITE_URL}{reverse(view, args=[token])}"
+def link(view: str, mailing_list: MailingList, token: str) -> str:
+    """The full address of a page for one token. SITE_URL shapes it, never the request.
+
+    It names the list, so that the page can do so without looking at whose link it is.
+    """
+    return f"{settings.SITE_URL}{reverse(view, args=[mailing_list.slug, token])}"
 
 
 def leave_link(subscription: Subscription) -> str:
     """The one-click address (RFC 8058), which is also the page to leave."""
-    return link("leave", tokens.make("leave", subscription.handle))
+    return link("leave", subscription.mailing_list, tokens.make("leave", subscription.handle))
 
 
 def choose_link(subscription: Subscription) -> str:
     """The page to pause or leave."""
-    return link("choose", tokens.make("choose", subscription.handle))
+    return link("choose", subscription.mailing_list, tokens.make("choose", subscription.handle))
 
 
 def confirmation(subscription_id: int) -> Mail | None:
@@ -34,7 +37,7 @@ def confirmation(subscription_id: int) -> Mail | None:
     subscription = _in_state(subscription_id, State.PENDING)
     if subscription is None or subscription.confirmation is None:
         return None
-    page = link("confirm", tokens.make("confirm", subscription.confirmation))
+    page = link("confirm", subscription.mailing_list, tokens.make("confirm", subscription.confirmation))
     context = {"mailing_list": subscription.mailing_list, "link": page, "days": CONFIRMATION_DAYS}
     return render("confirmation", subscription.address, context)
 
@@ -52,13 +55,14 @@ def already(subscription_id: int) -> Mail | None:
     return render("already", subscription.address, context)
 
 
-def resume(subscription_id: int) -> Mail | None:
-    """The one-hour link that ends a pause."""
-    subscription = _in_state(subscription_id, State.PAUSED)
+def manage(subscription_id: int) -> Mail | None:
+    """The one-hour link to the page that shows what is set. None where there is nothing to see any more."""
+    subscription = _in_state(subscription_id, *SET)
     if subscription is None:
         return None
-    page = link("resume", tokens.make("resume", subscription.handle, lifetime=RESUME_LIFETIME))
-    return render("resume", subscription.address, {"mailing_list": subscription.mailing_list, "link": page, "hours": 1})
+    token = tokens.make("manage", subscription.handle, lifetime=MANAGE_LIFETIME)
+    page = link("manage", subscription.mailing_list, token)
+    return render("manage", subscription.address, {"mailing_list": subscription.mailing_list, "link": page})
 
 
 def leave_by_link(subscription_id: int) -> Mail | None:

@@ -158,14 +158,36 @@ class Subscription(Stateful):
 
 
 class SubscriptionRequest(models.Model):
-    """What somebody typed on a subscribe page, kept until a worker reads it: the page does the same work for every address."""
+    """What somebody asked for on a page, kept until a worker reads it: the page does the same work whoever it is about."""
+
+    class Wish(models.TextChoices):
+        SIGN_UP = "sign_up", "Typed an address to subscribe"
+        DISOWN = "disown", "Said: this was not me"
+        REJOIN = "rejoin", "Left by mistake"
+        MANAGE = "manage", "Wants the link to what is set"
 
     mailing_list = models.ForeignKey(MailingList, on_delete=models.CASCADE)
     handle = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    sealed_address = models.TextField(editable=False)
+    wish = models.CharField(max_length=8, choices=Wish, default=Wish.SIGN_UP, db_default=Wish.SIGN_UP)
+    about = models.UUIDField(null=True, editable=False, help_text="What the link carries: nobody may have such a row.")
+    sealed_address = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    due_at = models.DateTimeField(db_default=Now(), editable=False)
 
     address = Sealed("sealed_address")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(Q(wish="sign_up", about=None) & ~Q(sealed_address=""))
+                | Q(wish__in=("disown", "rejoin", "manage"), about__isnull=False, sealed_address=""),
+                name="request_by_address_or_link",
+            ),
+            # A link that is used a thousand times leaves one row. One that a worker has in hand does not count: whoever asks again
+            # would have to wait for the worker, for a time that depends on whom it is about.
+            models.UniqueConstraint(fields=["mailing_list", "wish", "about"], condition=Q(tries=0), name="request_waits_once"),
+        )
 
     def __str__(self) -> str:
         return f"request {self.pk}"

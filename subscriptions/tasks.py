@@ -7,11 +7,12 @@ from subscriptions import lifecycle, requests
 
 @shared_task
 def take_requests() -> None:
-    """Read what was typed on the subscribe pages."""
+    """Do what was asked for on the members' pages."""
     requests.take()
 
 
 @shared_task
 def sweep() -> None:
-    """Forget what was not confirmed, and end the pauses that are over."""
+    """Forget what was not confirmed, end the pauses that are over, and give up what could not be taken."""
     lifecycle.sweep()
+    requests.forget()

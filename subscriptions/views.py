@@ -1,9 +1,8 @@
-"""The members' pages. A GET changes nothing; every address gets the same answer; no page needs JavaScript."""
+"""The members' pages. A GET changes nothing; every address, and every link of ours, gets the same answer; none needs JavaScript."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Concatenate, ParamSpec
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -15,11 +14,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from chamberlist import pages, throttle, tokens
 from subscriptions import consent, lifecycle, requests
 from subscriptions.forms import SubscribeForm
-from subscriptions.mails import leave_link
 from subscriptions.models import MailingList, Subscription
+from subscriptions.requests import Wish
 
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+Page = Callable[[HttpRequest, MailingList, UUID], HttpResponse]
 
 REQUESTS_AN_HOUR = 40  # From one network: a Chamber's office signs members up at a fair.
 PAUSES = ((14, "two weeks"), (30, "a month"), (90, "three months"))
@@ -30,23 +28,35 @@ STATE_WORDS = {
 }
 
 
-def token_page(view: View[P]) -> View[P]:
-    """A page whose address is the permission: no cookie guards it, no cache keeps it.
+def token_page(purpose: str) -> Callable[[Page], Callable[[HttpRequest, str, str], HttpResponse]]:
+    """A page whose address is the permission: no cookie guards it, none is set, no cache keeps it.
 
-    RFC 8058 section 3.1: the mail client posts without cookie or session. Nobody can guess the token, so no other site can post it.
+    The page is given the list that its address names, and what the token carries: a forged token and an unknown list do not exist
+    (404) for anybody. A token works whether or not its row is still there, and no page but the one that is mailed to the address
+    (``manage``) reads that row: who was forwarded a copy learns from its links nothing of the person that it was for.
+
+    RFC 8058 section 3.1: the mail client posts without cookie or session. Nobody can guess the token, so no other site can post it:
+    the forms need no CSRF token.
     """
 
-    @csrf_exempt
-    @require_http_methods(["GET", "HEAD", "POST"])
-    @wraps(view)
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        response = view(request, *args, **kwargs)
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex"
-        add_never_cache_headers(response)
-        return response
+    def with_token(page: Page) -> Callable[[HttpRequest, str, str], HttpResponse]:
+        @csrf_exempt
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @wraps(page)
+        def guarded(request: HttpRequest, slug: str, token: str) -> HttpResponse:
+            mailing_list = get_object_or_404(MailingList, slug=slug)
+            try:
+                response = page(request, mailing_list, tokens.read(purpose, token))
+            except tokens.Expired:
+                response = render(request, "subscriptions/stale_link.html", {"mailing_list": mailing_list})
+            response["Referrer-Policy"] = "no-referrer"
+            response["X-Robots-Tag"] = "noindex"
+            add_never_cache_headers(response)
+            return response
 
-    return guarded
+        return guarded
+
+    return with_token
 
 
 @require_safe
@@ -77,87 +87,84 @@ def requested(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "subscriptions/requested.html", {"mailing_list": get_object_or_404(MailingList, slug=slug)})
 
 
-@token_page
-def confirm(request: HttpRequest, token: str) -> HttpResponse:
+@token_page("confirm")
+def confirm(request: HttpRequest, mailing_list: MailingList, confirmation: UUID) -> HttpResponse:
     """The page behind the link in the confirmation mail. Mail scanners follow links, so only the button confirms."""
-    confirmation = tokens.read("confirm", token)
-    subscription = lifecycle.asked(confirmation)
-    if subscription is None:
-        return render(request, "subscriptions/stale_link.html", {"mailing_list": None})
-    context: dict[str, object] = {"mailing_list": subscription.mailing_list}
+    context: dict[str, object] = {"mailing_list": mailing_list, "days": lifecycle.CONFIRMATION_DAYS}
     if request.method != "POST":
-        context["wording"] = consent.wording(subscription.mailing_list).paragraphs
+        context["wording"] = consent.wording(mailing_list).paragraphs
         return render(request, "subscriptions/confirm.html", context)
     if request.POST.get("answer") == "not_me":
-        lifecycle.disown(confirmation)
+        requests.wish(mailing_list, Wish.DISOWN, confirmation)
         return render(request, "subscriptions/disowned.html", context)
-    confirmed = lifecycle.confirm(confirmation)
-    return render(request, "subscriptions/confirmed.html" if confirmed else "subscriptions/stale_link.html", context)
+    lifecycle.confirm(confirmation, on=mailing_list)
+    return render(request, "subscriptions/confirmed.html", context)
 
 
-@token_page
-def leave(request: HttpRequest, token: str) -> HttpResponse:
+@token_page("leave")
+def leave(request: HttpRequest, mailing_list: MailingList, handle: UUID) -> HttpResponse:
     """Leave with one click: a person's, or a mail client's (RFC 8058)."""
-    handle = tokens.read("leave", token)  # Forged: 404. Erased since: the same pages, nothing to do.
-    context: dict[str, object] = {"mailing_list": _list_of(handle)}
     if request.method != "POST":
-        return render(request, "subscriptions/leave.html", context)
+        return render(request, "subscriptions/leave.html", {"mailing_list": mailing_list})
     one_click = request.POST.get("List-Unsubscribe") == "One-Click"
-    lifecycle.unsubscribe(handle, how="one-click" if one_click else "page")
-    context["undo_token"] = tokens.make("undo", handle)  # For as long as the page is open: it only mails the question.
-    return render(request, "subscriptions/left.html", context)  # 200: RFC 8058 section 3.1 forbids a redirect.
+    lifecycle.unsubscribe(handle, how="one-click" if one_click else "page", on=mailing_list)
+    return _left(request, mailing_list, handle)  # 200: RFC 8058 section 3.1 forbids a redirect.
 
 
-@token_page
-def undo_leave(request: HttpRequest, token: str) -> HttpResponse:
+@token_page("undo")
+def undo_leave(request: HttpRequest, mailing_list: MailingList, handle: UUID) -> HttpResponse:
     """ "I left by mistake": mails the question again, since a copy may have been forwarded with its link."""
-    handle = tokens.read("undo", token)
     if request.method != "POST":
-        return render(request, "subscriptions/left.html", {"mailing_list": _list_of(handle), "undo_token": token})
-    lifecycle.rejoin(handle)
-    return render(request, "subscriptions/undo_sent.html", {"mailing_list": _list_of(handle)})
+        return _left(request, mailing_list, handle)
+    requests.wish(mailing_list, Wish.REJOIN, handle)
+    return render(request, "subscriptions/undo_sent.html", {"mailing_list": mailing_list})
 
 
-@token_page
-def choose(request: HttpRequest, token: str) -> HttpResponse:
-    """Pause or leave. To start again takes a link mailed to the address."""
-    handle = tokens.read("choose", token)
-    if request.POST.get("resume"):
-        lifecycle.ask_to_resume(handle)
-        return render(request, "subscriptions/resume_sent.html", {"mailing_list": _list_of(handle)})
-    days = request.POST.get("pause", "")
-    if days in {str(number) for number, _ in PAUSES}:
-        paused = lifecycle.pause(handle, days=int(days))
-        if paused is not None:
-            return render(
-                request,
-                "subscriptions/paused.html",
-                {"mailing_list": paused.mailing_list, "paused_until": paused.paused_until},
-            )
-    subscription = Subscription.objects.select_related("mailing_list").filter(handle=handle).first()
+def _left(request: HttpRequest, mailing_list: MailingList, handle: UUID) -> HttpResponse:
+    undo_token = tokens.make("undo", handle)  # It only mails the question.
+    return render(request, "subscriptions/left.html", {"mailing_list": mailing_list, "undo_token": undo_token})
+
+
+@token_page("choose")
+def choose(request: HttpRequest, mailing_list: MailingList, handle: UUID) -> HttpResponse:
+    """Pause or leave, from the link in a copy. What is set now, and to start again, takes a link mailed to the address."""
+    days = _days_of_pause(request)
+    if days is not None:
+        until = lifecycle.pause(handle, days=days, on=mailing_list)
+        return render(request, "subscriptions/paused.html", {"mailing_list": mailing_list, "until": until})
+    if request.POST.get("settings"):
+        requests.wish(mailing_list, Wish.MANAGE, handle)
+        return render(request, "subscriptions/manage_sent.html", {"mailing_list": mailing_list})
+    context = {"mailing_list": mailing_list, "pauses": PAUSES, "leave_token": tokens.make("leave", handle)}
+    return render(request, "subscriptions/choose.html", context)
+
+
+@token_page("manage")
+def manage(request: HttpRequest, mailing_list: MailingList, handle: UUID) -> HttpResponse:
+    """What is set, and all that can be changed: behind the one-hour link that was mailed to the address."""
+    if request.method == "POST":
+        _change(request, mailing_list, handle)
+        return redirect(request.path)
+    subscription = mailing_list.subscriptions.filter(handle=handle).first()
     context = {
-        "mailing_list": subscription and subscription.mailing_list,
-        "leave_url": subscription and leave_link(subscription),
+        "mailing_list": mailing_list,
         "state": STATE_WORDS.get(Subscription.State(subscription.state), "left") if subscription else "left",
         "paused_until": subscription and subscription.paused_until,
         "pauses": PAUSES,
     }
-    return render(request, "subscriptions/choose.html", context)
+    return render(request, "subscriptions/manage.html", context)
 
 
-@token_page
-def resume(request: HttpRequest, token: str) -> HttpResponse:
-    """End a pause, from the one-hour link."""
-    try:
-        handle = tokens.read("resume", token)
-    except tokens.Expired:
-        return render(request, "subscriptions/stale_link.html", {"mailing_list": None})
-    context = {"mailing_list": _list_of(handle)}
-    if request.method != "POST":
-        return render(request, "subscriptions/resume.html", context)
-    lifecycle.resume(handle, how="mailed link")
-    return render(request, "subscriptions/resumed.html", context)
+def _change(request: HttpRequest, mailing_list: MailingList, handle: UUID) -> None:
+    days = _days_of_pause(request)
+    if days is not None:
+        lifecycle.pause(handle, days=days, on=mailing_list)
+    elif request.POST.get("resume"):
+        lifecycle.resume(handle, how="mailed link", on=mailing_list)
+    elif request.POST.get("leave"):
+        lifecycle.unsubscribe(handle, how="mailed link", on=mailing_list)
 
 
-def _list_of(handle: UUID) -> MailingList | None:
-    return MailingList.objects.filter(subscriptions__handle=handle).first()
+def _days_of_pause(request: HttpRequest) -> int | None:
+    asked = request.POST.get("pause", "")
+    return next((days for days, _ in PAUSES if str(days) == asked), None)

@@ -601,7 +601,7 @@ GUARDS = (
     Guard(
         "P5 leaving is one click without cookie or redirect",
         "subscriptions/views.py",
-        "    @csrf_exempt\n",
+        "        @csrf_exempt\n",
         "",
         "tests/test_member_pages.py",
     ),

@@ -312,11 +312,11 @@ def test_a_fence_that_closes_in_mid_send_stops_the_next_dot(smtp: SmtpServer, ar
 def test_system_mail_waits_behind_it_and_alerts_do_not(smtp: SmtpServer):
     promotions = builders.a_list()
     member = builders.a_member(promotions)
-    systemmail.queue("resume", member.pk)
+    systemmail.queue("manage", member.pk)
     tasks.send_system_mail()
     tasks.send_system_mail()
     assert [mail.recipients for mail in smtp.received] == [("office@chamber.example",)]
-    assert SystemMail.objects.get(purpose="resume").state == "queued"
+    assert SystemMail.objects.get(purpose="manage").state == "queued"
 
 
 def test_a_state_folder_that_cannot_be_written_holds_everything_and_closes_nothing(smtp: SmtpServer, armed: None, place: Path):

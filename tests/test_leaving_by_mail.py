@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from chamberlist import systemmail, tokens
 from chamberlist.models import SystemMail, ThrottleCounter
-from subscriptions import addresses, leaving, lifecycle
+from subscriptions import addresses, leaving, lifecycle, mails
 from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
 from tests import builders
 from tests.smtpserver import SmtpServer
@@ -75,7 +76,7 @@ def test_an_unproven_address_gets_a_link_with_which_it_leaves(
     [mail] = smtp.received
     assert mail.recipients == (ANNE.text,) and mail.sender == "<>"
     assert mail.message["Auto-Submitted"] == "auto-replied"
-    found = re.search(rf"{settings.SITE_URL}(/leave/\w+/)", mail.text)
+    found = re.search(rf"{settings.SITE_URL}(/lists/promotions/leave/\w+/)", mail.text)
     assert found
     assert client.post(found[1]).status_code == 200
     anne.refresh_from_db()
@@ -132,7 +133,8 @@ def test_who_has_left_meanwhile_gets_no_link(smtp: SmtpServer, promotions: Maili
 def test_a_suspended_members_page_says_what_happened_and_how_to_come_back(promotions: MailingList, client: Client, rung):
     anne = builders.a_member(promotions)
     suspend(anne)
-    page = client.get(f"/choose/{tokens.make('choose', anne.handle)}/").content.decode()
+    mailed = reverse("manage", args=["promotions", tokens.make("manage", anne.handle, lifetime=mails.MANAGE_LIFETIME)])
+    page = client.get(mailed).content.decode()
     assert "what we sent to your address came back" in page and "Sign up again" in page and "/lists/promotions/" in page
     assert "You have left" not in page
     assert lifecycle.sign_up(promotions, ANNE, how="form")

@@ -2,15 +2,18 @@
 
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
+from django.utils.timezone import localtime
 
 from chamberlist.clock import now
 from chamberlist.models import SystemMail
 from posting.delivery import audience
-from subscriptions import addresses, consent, lifecycle, requests
+from subscriptions import addresses, consent, lifecycle, requests, tasks
 from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
 from tests import builders
 
@@ -59,12 +62,12 @@ def test_who_asks_is_asked_back_and_not_subscribed(promotions: MailingList):
 def test_the_button_subscribes_once_and_keeps_the_proof(promotions: MailingList):
     anne = asked(promotions)
     link = link_of(anne)
-    confirmed = lifecycle.confirm(link)
-    assert confirmed is not None
-    assert (confirmed.state, confirmed.confirmation) == (State.ACTIVE, None)
-    assert confirmed.confirmed_at is not None
-    assert abs(confirmed.confirmed_at - now()) < timedelta(minutes=1)
-    assert lifecycle.confirm(link) is None
+    assert lifecycle.confirm(link)
+    anne.refresh_from_db()
+    assert (anne.state, anne.confirmation) == (State.ACTIVE, None)
+    assert anne.confirmed_at is not None
+    assert abs(anne.confirmed_at - now()) < timedelta(minutes=1)
+    assert not lifecycle.confirm(link)
     assert kinds() == [Kind.REQUESTED, Kind.CONFIRMED]
     proof = ConsentEvent.objects.get(kind=Kind.CONFIRMED)
     assert bytes(proof.address_hash) == ANNE.hash
@@ -73,25 +76,24 @@ def test_the_button_subscribes_once_and_keeps_the_proof(promotions: MailingList)
 
 def test_a_link_that_nobody_was_given_confirms_nothing(promotions: MailingList):
     asked(promotions)
-    assert lifecycle.confirm(uuid.uuid4()) is None
-    assert lifecycle.asked(uuid.uuid4()) is None
+    assert not lifecycle.confirm(uuid.uuid4())
+    assert kinds() == [Kind.REQUESTED]
 
 
 def test_a_link_stops_working_after_14_days_even_if_no_sweep_ran(promotions: MailingList):
     anne = asked(promotions)
-    builders.later(anne, "asked_at", timedelta(days=13, hours=23))
-    assert lifecycle.asked(link_of(anne)) == anne
-    builders.later(anne, "asked_at", timedelta(hours=2))
-    assert lifecycle.asked(link_of(anne)) is None
-    assert lifecycle.confirm(link_of(anne)) is None
+    builders.later(anne, "asked_at", timedelta(days=14, hours=1))
+    assert not lifecycle.confirm(link_of(anne))
+    builders.later(anne, "asked_at", timedelta(hours=-2))
+    assert lifecycle.confirm(link_of(anne))
 
 
 def test_a_second_question_ends_the_first_link(promotions: MailingList):
     first = link_of(asked(promotions))
     a_day_passes()
     assert lifecycle.sign_up(promotions, ANNE, how="form")
-    assert lifecycle.confirm(first) is None
-    assert lifecycle.confirm(link_of(promotions.subscriptions.get())) is not None
+    assert not lifecycle.confirm(first)
+    assert lifecycle.confirm(link_of(promotions.subscriptions.get()))
 
 
 def test_an_address_is_asked_once_a_day_and_three_times_in_thirty_days(promotions: MailingList):
@@ -203,12 +205,33 @@ def test_leaving_works_from_every_state_and_once(promotions: MailingList, state:
 def test_an_erased_row_s_handle_does_nothing(promotions: MailingList):
     gone = uuid.uuid4()
     assert not lifecycle.unsubscribe(gone, how="page")
-    assert lifecycle.pause(gone, days=14) is None
-    assert lifecycle.resume(gone, how="page") is None
+    lifecycle.pause(gone, days=14)
+    assert not lifecycle.resume(gone, how="page")
     lifecycle.rejoin(gone)
-    lifecycle.ask_to_resume(gone)
+    lifecycle.disown(gone)
+    lifecycle.ask_to_manage(gone)
     lifecycle.lapse(1)
     assert not SystemMail.objects.exists()
+    assert not ConsentEvent.objects.exists()
+
+
+def test_a_link_of_one_list_changes_nothing_on_another(promotions: MailingList):
+    news = builders.a_list("news")
+    anne, bob = asked(promotions), builders.a_member(promotions, "bob@butcher.example")
+    assert not lifecycle.confirm(link_of(anne), on=news)
+    assert not lifecycle.unsubscribe(bob.handle, how="page", on=news)
+    lifecycle.pause(bob.handle, days=14, on=news)
+    lifecycle.ask_to_manage(bob.handle, on=news)
+    lifecycle.disown(link_of(anne), on=news)
+    anne.refresh_from_db()
+    bob.refresh_from_db()
+    assert (anne.state, bob.state) == (State.PENDING, State.ACTIVE)
+    assert lifecycle.unsubscribe(bob.handle, how="page", on=promotions)
+    lifecycle.rejoin(bob.handle, on=news)
+    bob.refresh_from_db()
+    assert bob.state == State.UNSUBSCRIBED
+    assert SystemMail.objects.count() == 1
+    assert lifecycle.confirm(link_of(anne), on=promotions)
 
 
 def test_who_left_by_mistake_is_asked_and_comes_back_by_confirming_alone(promotions: MailingList):
@@ -239,11 +262,12 @@ def test_a_holder_of_a_forwarded_copy_cannot_have_its_reader_mailed_again_and_ag
 
 def test_a_pause_ends_by_itself_and_not_before(promotions: MailingList):
     anne = builders.a_member(promotions)
-    paused = lifecycle.pause(anne.handle, days=14)
-    assert paused is not None
-    assert paused.paused_until is not None
-    assert timedelta(days=13, hours=23) < paused.paused_until - now() <= timedelta(days=14)
-    assert lifecycle.pause(anne.handle, days=90) is None
+    until = lifecycle.pause(anne.handle, days=14)
+    anne.refresh_from_db()
+    assert (anne.state, anne.paused_until) == (State.PAUSED, until)
+    assert timedelta(days=14) - timedelta(hours=1) < until - now() <= timedelta(days=15)
+    here = localtime(until)
+    assert (here.hour, here.minute, here.second) == (0, 0, 0)
     lifecycle.sweep()
     anne.refresh_from_db()
     assert anne.state == State.PAUSED
@@ -254,18 +278,58 @@ def test_a_pause_ends_by_itself_and_not_before(promotions: MailingList):
     assert kinds() == [Kind.IMPORTED, Kind.PAUSED, Kind.RESUMED]
 
 
+def test_a_pause_is_made_longer_by_its_link_and_never_shorter(promotions: MailingList):
+    anne = builders.a_member(promotions)
+    lifecycle.pause(anne.handle, days=30)
+    longer = lifecycle.pause(anne.handle, days=90)
+    for _ in range(3):
+        assert lifecycle.pause(anne.handle, days=14) < longer
+        assert lifecycle.pause(anne.handle, days=90) >= longer
+    anne.refresh_from_db()
+    assert anne.paused_until == longer
+    assert kinds() == [Kind.IMPORTED, Kind.PAUSED, Kind.PAUSED]
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.UNSUBSCRIBED, State.SUSPENDED])
+def test_who_is_not_subscribed_is_not_paused(promotions: MailingList, state: str):
+    if state == State.PENDING:
+        anne = asked(promotions)
+    else:
+        anne = builders.a_member(promotions)
+        anne.advance(state)
+    before = kinds()
+    lifecycle.pause(anne.handle, days=14)
+    anne.refresh_from_db()
+    assert (anne.state, anne.paused_until) == (state, None)
+    assert kinds() == before
+
+
 def test_a_pause_ends_by_the_mailed_link_which_is_asked_for_once_a_day(promotions: MailingList):
     anne = builders.a_member(promotions)
-    lifecycle.ask_to_resume(anne.handle)
-    assert not SystemMail.objects.exists()  # Not paused.
     lifecycle.pause(anne.handle, days=14)
-    lifecycle.ask_to_resume(anne.handle)
-    lifecycle.ask_to_resume(anne.handle)
-    assert list(SystemMail.objects.values_list("purpose", flat=True)) == ["resume"]
-    resumed = lifecycle.resume(anne.handle, how="mailed link")
-    assert resumed is not None
-    assert resumed.state == State.ACTIVE
-    assert lifecycle.resume(anne.handle, how="mailed link") is None
+    lifecycle.ask_to_manage(anne.handle)
+    lifecycle.ask_to_manage(anne.handle)
+    assert list(SystemMail.objects.values_list("purpose", flat=True)) == ["manage"]
+    assert lifecycle.resume(anne.handle, how="mailed link")
+    anne.refresh_from_db()
+    assert anne.state == State.ACTIVE
+    assert not lifecycle.resume(anne.handle, how="mailed link")
+
+
+def test_the_link_to_what_is_set_is_mailed_where_there_is_something_to_see(promotions: MailingList):
+    people = builders.members(
+        promotions, *(f"{name}@shop.example" for name in ("active", "paused", "suspended", "left", "unwilling"))
+    )
+    lifecycle.pause(people[1].handle, days=14)
+    lifecycle.suspend(people[2].handle, how="bounce")
+    lifecycle.unsubscribe(people[3].handle, how="page")
+    lifecycle.suppress(bytes(people[4].address_hash), None, Suppression.Reason.OBJECTION)
+    assert lifecycle.sign_up(promotions, ANNE, how="form")
+    pending = promotions.subscriptions.get(state=State.PENDING)
+    for person in (*people, pending):
+        lifecycle.ask_to_manage(person.handle)
+    mailed = SystemMail.objects.filter(purpose="manage").order_by("pk").values_list("object_id", flat=True)
+    assert list(mailed) == [person.pk for person in people[:3]]
 
 
 def test_leaving_during_a_pause_is_not_undone_by_its_end(promotions: MailingList):
@@ -273,7 +337,7 @@ def test_leaving_during_a_pause_is_not_undone_by_its_end(promotions: MailingList
     lifecycle.pause(anne.handle, days=14)
     lifecycle.unsubscribe(anne.handle, how="page")
     lifecycle.sweep()
-    assert lifecycle.resume(anne.handle, how="mailed link") is None
+    assert not lifecycle.resume(anne.handle, how="mailed link")
     anne.refresh_from_db()
     assert anne.state == State.UNSUBSCRIBED
 
@@ -323,6 +387,127 @@ def test_a_typed_request_waits_sealed_and_is_taken_once(promotions: MailingList,
     assert not SubscriptionRequest.objects.exists()
 
 
+WISHES = [wish for wish in SubscriptionRequest.Wish if wish != SubscriptionRequest.Wish.SIGN_UP]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_what_a_link_asks_for_waits_once_however_often_it_is_used(promotions: MailingList, rung, wish: str):
+    about, other = uuid.uuid4(), uuid.uuid4()
+    for _ in range(50):
+        requests.wish(promotions, SubscriptionRequest.Wish(wish), about)
+    requests.wish(promotions, SubscriptionRequest.Wish(wish), other)
+    assert list(SubscriptionRequest.objects.order_by("pk").values_list("wish", "about")) == [(wish, about), (wish, other)]
+    assert requests.take() == 2  # Nobody's: there is nothing to do.
+    assert not SubscriptionRequest.objects.exists()
+    requests.wish(promotions, SubscriptionRequest.Wish(wish), about)
+    assert requests.take() == 1
+
+
+def test_each_wish_becomes_its_verb(promotions: MailingList):
+    anne, bob = asked(promotions), builders.a_member(promotions, "bob@butcher.example")
+    cleo = builders.a_member(promotions, "cleo@chandler.example")
+    lifecycle.unsubscribe(bob.handle, how="page")
+    requests.wish(promotions, SubscriptionRequest.Wish.DISOWN, link_of(anne))
+    requests.wish(promotions, SubscriptionRequest.Wish.REJOIN, bob.handle)
+    requests.wish(promotions, SubscriptionRequest.Wish.MANAGE, cleo.handle)
+    assert requests.take() == 3
+    bob.refresh_from_db()
+    assert bob.state == State.PENDING
+    assert not Subscription.objects.filter(pk=anne.pk).exists()
+    assert lifecycle.is_suppressed(ANNE.hash, promotions)
+    mails = SystemMail.objects.exclude(object_id=anne.pk).order_by("pk")
+    assert list(mails.values_list("purpose", "object_id")) == [("confirmation", bob.pk), ("manage", cleo.pk)]
+
+
+def test_a_request_that_raises_holds_up_no_other_and_is_tried_again(promotions: MailingList, caplog):
+    requests.receive(promotions, ANNE)
+    bad = SubscriptionRequest.objects.get()
+    sealed, bad.sealed_address = bad.sealed_address, "gone:anne@bakery.example"
+    bad.save()
+    requests.receive(promotions, addresses.parse("bob@butcher.example"))
+    assert requests.take() == 1
+    assert requests.take() == 0, "it waits for its time"
+    assert list(SubscriptionRequest.objects.values_list("pk", "tries")) == [(bad.pk, 1)]
+    assert SystemMail.objects.filter(purpose="alert").count() == 1
+    assert "Unreadable" in caplog.text and "bakery" not in caplog.text
+    SubscriptionRequest.objects.update(sealed_address=sealed)  # The key is put back.
+    builders.set_clock_back(bad, "due_at", timedelta(seconds=1))
+    assert requests.take() == 1
+    assert not SubscriptionRequest.objects.exists()
+    assert Subscription.objects.count() == 2
+
+
+def test_the_tries_grow_rarer_and_end_after_14_days(promotions: MailingList, monkeypatch: pytest.MonkeyPatch):
+    def fail(_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setitem(requests.VERBS, SubscriptionRequest.Wish.MANAGE, fail)
+    about = uuid.uuid4()
+    requests.wish(promotions, SubscriptionRequest.Wish.MANAGE, about)
+    waits = []
+    for _ in range(8):
+        requests.wish(promotions, SubscriptionRequest.Wish.MANAGE, about)
+        requests.take()
+        row = SubscriptionRequest.objects.get()  # However often it is asked for meanwhile.
+        waits.append(round((row.due_at - now()).total_seconds() / 60))
+        builders.set_clock_back(row, "due_at", timedelta(seconds=1))
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    builders.later(row, "created_at", timedelta(days=13, hours=23))
+    tasks.sweep()
+    assert SubscriptionRequest.objects.exists()
+    builders.later(row, "created_at", timedelta(hours=2))
+    tasks.sweep()
+    assert not SubscriptionRequest.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"wish": "sign_up", "about": uuid.uuid4()},
+        {"wish": "sign_up"},
+        {"wish": "manage"},
+        {"wish": "manage", "about": uuid.uuid4(), "sealed_address": "k:x"},
+        {"wish": "dance", "about": uuid.uuid4()},
+    ],
+)
+def test_the_database_refuses_a_request_that_is_neither_by_address_nor_by_link(promotions: MailingList, odd: dict[str, Any]):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        SubscriptionRequest.objects.create(mailing_list=promotions, **odd)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_again_does_not_wait_for_the_worker_that_has_the_first_in_hand(monkeypatch: pytest.MonkeyPatch):
+    """Else the time would tell whether there is anything to do for the person."""
+    promotions, about = builders.a_list(), uuid.uuid4()
+    in_hand, asked_again = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def slow(_: object) -> None:
+        in_hand.set()
+        seen.append(asked_again.wait(10))
+
+    def work() -> None:
+        requests.take()
+        connection.close()
+
+    monkeypatch.setitem(requests.VERBS, SubscriptionRequest.Wish.MANAGE, slow)
+    requests.wish(promotions, SubscriptionRequest.Wish.MANAGE, about)
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert in_hand.wait(10)
+        for _ in range(2):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '2s'")
+                requests.wish(promotions, SubscriptionRequest.Wish.MANAGE, about)
+        assert SubscriptionRequest.objects.count() == 2
+    finally:
+        asked_again.set()
+        worker.join()
+    assert seen == [True, True]
+    assert not SubscriptionRequest.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_requests_at_the_same_moment_make_one_subscription_and_one_mail():
     promotions = builders.a_list()
@@ -368,23 +553,32 @@ def test_an_old_link_to_end_a_pause_does_not_confirm_for_somebody_who_was_asked_
     anne = builders.a_member(promotions)
     lifecycle.unsubscribe(anne.handle, how="page")
     asked(promotions)
-    assert lifecycle.resume(anne.handle, how="mailed link") is None
+    assert not lifecycle.resume(anne.handle, how="mailed link")
     anne.refresh_from_db()
     assert anne.state == State.PENDING
 
 
 @pytest.mark.django_db(transaction=True)
-def test_leaving_does_not_wait_for_a_post_that_is_being_expanded():
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda anne: lifecycle.unsubscribe(anne.handle, how="page"),
+        lambda anne: lifecycle.pause(anne.handle, days=14),
+        lambda anne: lifecycle.complain(anne.handle, how="complaint"),
+    ],
+    ids=["leave", "pause", "complain"],
+)
+def test_leaving_does_not_wait_for_a_post_that_is_being_expanded(verb: Callable[[Subscription], object]):
     """Its rows point to the subscription, which keeps whoever wants to delete it waiting until they are committed."""
     promotions = builders.a_list()
     anne = builders.a_member(promotions)
     post = builders.an_accepted_post(builders.a_sender(promotions))
-    left: list[bool] = []
+    done: list[object] = []
 
     def leave() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '2s'")
-        left.append(lifecycle.unsubscribe(anne.handle, how="page"))
+        done.append(verb(anne))
         connection.close()
 
     with transaction.atomic():
@@ -394,4 +588,34 @@ def test_leaving_does_not_wait_for_a_post_that_is_being_expanded():
         other = threading.Thread(target=leave)
         other.start()
         other.join()
-    assert left == [True]
+    assert len(done) == 1 and done[0]
+    anne.refresh_from_db()
+    assert anne.state != State.ACTIVE
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda nobody: lifecycle.unsubscribe(nobody, how="page"),
+        lambda nobody: lifecycle.pause(nobody, days=14),
+        lambda nobody: lifecycle.confirm(nobody),
+    ],
+    ids=["leave", "pause", "confirm"],
+)
+def test_a_link_of_nobody_waits_for_the_disk_as_any_other(verb: Callable[[uuid.UUID], object]):
+    """A transaction without a number, or with nothing in the write-ahead log, commits without waiting."""
+
+    def ask(question: str) -> object:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            return cursor.fetchone()[0]
+
+    with transaction.atomic():
+        before = ask("SELECT pg_current_wal_insert_lsn()")
+        assert ask("SELECT pg_current_xact_id_if_assigned()::text") is None
+        verb(uuid.uuid4())
+        assert ask("SELECT pg_current_xact_id_if_assigned()::text") is not None
+        written = ask("SELECT pg_current_wal_insert_lsn()")
+        assert ask(f"SELECT '{before}'::pg_lsn < '{written}'::pg_lsn")
+    assert ask(f"SELECT pg_current_wal_flush_lsn() >= '{written}'::pg_lsn")

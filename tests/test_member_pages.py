@@ -11,6 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from chamberlist import keys, tokens
 from chamberlist.models import SystemMail, ThrottleCounter
@@ -21,7 +23,7 @@ from tests.answers import headers, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 State = Subscription.State
-TOKEN_PAGES = ("confirm", "leave", "undo_leave", "choose", "resume")
+TOKEN_PAGES = ("confirm", "leave", "undo_leave", "choose", "manage")
 PURPOSES = {"undo_leave": "undo"}
 SUBSCRIBE = "/lists/promotions/"
 
@@ -37,7 +39,11 @@ def anne(promotions: MailingList) -> Subscription:
 
 
 def page_of(view: str, handle: uuid.UUID, **lifetime: timedelta) -> str:
-    return reverse(view, args=[tokens.make(PURPOSES.get(view, view), handle, **lifetime)])
+    return reverse(view, args=["promotions", tokens.make(PURPOSES.get(view, view), handle, **lifetime)])
+
+
+def token_in(url: str) -> str:
+    return url.split("/")[4]
 
 
 def everything() -> list[Any]:
@@ -122,7 +128,7 @@ def active(mailing_list: MailingList) -> Subscription:
 
 
 def paused(mailing_list: MailingList) -> None:
-    assert lifecycle.pause(active(mailing_list).handle, days=14)
+    lifecycle.pause(active(mailing_list).handle, days=14)
 
 
 def left(mailing_list: MailingList) -> None:
@@ -183,9 +189,18 @@ def test_the_button_of_the_confirmation_page_subscribes(client: Client, promotio
     assert client.post(url, {"answer": "confirm"}).status_code == 200
     row.refresh_from_db()
     assert row.state == State.ACTIVE
-    again = client.post(url, {"answer": "confirm"})
-    assert again.status_code == 200
-    assert "This link no longer works" in words(again)
+    assert ConsentEvent.objects.filter(kind="confirmed").count() == 1
+
+
+def test_a_double_click_on_the_button_is_thanked_as_the_first_one_was(client: Client, promotions: MailingList):
+    pending(promotions)
+    row = promotions.subscriptions.get()
+    assert row.confirmation is not None
+    url = page_of("confirm", row.confirmation)
+    first, second = (client.post(url, {"answer": "confirm"}) for _ in range(2))
+    assert words(first) == words(second)
+    assert "From now on Promotions comes to your address" in words(second)
+    assert ConsentEvent.objects.filter(kind="confirmed").count() == 1
 
 
 def test_not_me_on_the_confirmation_page_suppresses_the_address(client: Client, promotions: MailingList):
@@ -194,19 +209,19 @@ def test_not_me_on_the_confirmation_page_suppresses_the_address(client: Client, 
     assert row.confirmation is not None
     response = client.post(page_of("confirm", row.confirmation), {"answer": "not_me"})
     assert response.status_code == 200
+    assert requests.take() == 1
     assert not Subscription.objects.exists()
     assert Suppression.objects.get().reason == "objection"
-    assert "This link no longer works" in words(client.get(page_of("confirm", row.confirmation)))
 
 
-def test_a_confirmation_that_came_too_late_changes_nothing(client: Client, promotions: MailingList):
+def test_a_confirmation_that_came_too_late_changes_nothing_and_says_what_to_do_then(client: Client, promotions: MailingList):
     pending(promotions)
     row = promotions.subscriptions.get()
     builders.later(row, "asked_at", timedelta(days=15))
     assert row.confirmation is not None
-    for response in (client.get(page_of("confirm", row.confirmation)), client.post(page_of("confirm", row.confirmation))):
-        assert response.status_code == 200
-        assert "This link no longer works" in words(response)
+    response = client.post(page_of("confirm", row.confirmation))
+    assert response.status_code == 200
+    assert "within 14 days" in words(response) and f'href="{SUBSCRIBE}"' in words(response)
     row.refresh_from_db()
     assert row.state == State.PENDING
 
@@ -245,34 +260,80 @@ def test_the_link_of_a_copy_works_years_later_and_under_rotated_keys(client: Cli
 
 def test_who_left_by_mistake_gets_the_question_by_mail_and_is_not_back_before_the_answer(client: Client, anne: Subscription):
     page = words(client.post(page_of("leave", anne.handle)))
-    found = re.search(r'action="(/leave/\w+/mistake/)"', page)
+    found = re.search(r'action="(/lists/promotions/leave/\w+/mistake/)"', page)
     assert found
     shown = client.get(found[1])
     assert shown.status_code == 200
     assert not SystemMail.objects.exists()
     assert client.post(found[1]).status_code == 200
     anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+    assert requests.take() == 1
+    anne.refresh_from_db()
     assert anne.state == State.PENDING
     assert SystemMail.objects.get().purpose == "confirmation"
 
 
 @pytest.mark.parametrize("days", [14, 30, 90])
-def test_a_member_pauses_and_asks_for_the_link_to_start_again(client: Client, anne: Subscription, days: int):
+def test_a_member_pauses_and_starts_again_by_the_link_that_is_mailed(client: Client, anne: Subscription, days: int):
     url = page_of("choose", anne.handle)
     assert f'value="{days}"' in words(client.get(url))
-    assert client.post(url, {"pause": str(days)}).status_code == 200
+    response = client.post(url, {"pause": str(days)})
+    assert response.status_code == 200
     anne.refresh_from_db()
-    assert anne.state == State.PAUSED
-    assert "paused until" in words(client.get(url))
-    assert client.post(url, {"resume": "1"}).status_code == 200
+    assert anne.state == State.PAUSED and anne.paused_until is not None
+    assert f"before <strong>{date_format(localtime(anne.paused_until), 'j F Y')}</strong>" in words(response)
+    assert client.post(url, {"settings": "1"}).status_code == 200
+    assert not SystemMail.objects.exists()
+    assert requests.take() == 1
     anne.refresh_from_db()
     assert anne.state == State.PAUSED  # A link in a copy can only reduce.
-    assert SystemMail.objects.get().purpose == "resume"
-    mailed = page_of("resume", anne.handle, lifetime=mails.RESUME_LIFETIME)
-    assert client.get(mailed).status_code == 200
-    assert client.post(mailed).status_code == 200
+    assert SystemMail.objects.get().purpose == "manage"
+    mailed = page_of("manage", anne.handle, lifetime=mails.MANAGE_LIFETIME)
+    assert "paused until" in words(client.get(mailed))
+    started = client.post(mailed, {"resume": "1"})
+    assert (started.status_code, started["Location"]) == (302, mailed)
     anne.refresh_from_db()
     assert anne.state == State.ACTIVE
+    assert "You are subscribed" in words(client.get(mailed))
+
+
+def test_the_mailed_page_pauses_and_lets_leave(client: Client, anne: Subscription):
+    mailed = page_of("manage", anne.handle, lifetime=mails.MANAGE_LIFETIME)
+    assert client.post(mailed, {"pause": "30"}).status_code == 302
+    anne.refresh_from_db()
+    assert anne.state == State.PAUSED
+    assert client.post(mailed, {"leave": "1"}).status_code == 302
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+    assert ConsentEvent.objects.get(kind="left").how == "mailed link"
+    page = words(client.get(mailed))
+    assert "You are not subscribed" in page and f'href="{SUBSCRIBE}"' in page
+    client.post(mailed, {"resume": "1"})
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+
+
+def test_the_page_behind_the_link_of_a_copy_leads_to_leaving(client: Client, anne: Subscription):
+    found = re.search(r'href="(/lists/promotions/leave/\w+/)"', words(client.get(page_of("choose", anne.handle))))
+    assert found
+    client.post(found[1])
+    anne.refresh_from_db()
+    assert anne.state == State.UNSUBSCRIBED
+
+
+def test_the_link_of_one_list_does_nothing_under_the_name_of_another(client: Client, anne: Subscription):
+    builders.a_list("news")
+    before = everything()
+    for view, posted in (("leave", {}), ("choose", {"pause": "14"}), ("manage", {"leave": "1"})):
+        url = page_of(view, anne.handle).replace("/promotions/", "/news/")
+        assert client.get(url).status_code == 200
+        assert client.post(url, posted).status_code in (200, 302)
+    assert everything() == before
+    for view in TOKEN_PAGES:
+        url = page_of(view, anne.handle).replace("/promotions/", "/nowhere/")
+        assert client.get(url).status_code == client.post(url).status_code == 404
+    assert everything() == before
 
 
 @pytest.mark.parametrize("value", ["", "7", "-14", "14.0", "9" * 30, "x"])
@@ -284,17 +345,15 @@ def test_another_length_of_pause_is_not_taken(client: Client, anne: Subscription
 
 def test_who_has_left_cannot_pause(client: Client, anne: Subscription):
     lifecycle.unsubscribe(anne.handle, how="page")
-    response = client.post(page_of("choose", anne.handle), {"pause": "14"})
-    assert response.status_code == 200
-    assert "You have left" in words(response)
+    assert client.post(page_of("choose", anne.handle), {"pause": "14"}).status_code == 200
     anne.refresh_from_db()
     assert anne.state == State.UNSUBSCRIBED
 
 
 def test_the_mailed_link_ends_after_its_hour(client: Client, anne: Subscription):
     lifecycle.pause(anne.handle, days=14)
-    late = page_of("resume", anne.handle, lifetime=timedelta(seconds=-2))
-    for response in (client.get(late), client.post(late)):
+    late = page_of("manage", anne.handle, lifetime=timedelta(seconds=-2))
+    for response in (client.get(late), client.post(late, {"resume": "1"})):
         assert response.status_code == 200
         assert "This link no longer works" in words(response)
     anne.refresh_from_db()
@@ -304,8 +363,8 @@ def test_the_mailed_link_ends_after_its_hour(client: Client, anne: Subscription)
 def test_the_link_of_a_copy_starts_nothing_again(client: Client, anne: Subscription):
     lifecycle.pause(anne.handle, days=14)
     for view in ("leave", "choose", "undo_leave"):
-        token = page_of(view, anne.handle).split("/")[2]
-        assert client.post(f"/resume/{token}/").status_code == 404
+        url = reverse("manage", args=["promotions", token_in(page_of(view, anne.handle))])
+        assert client.post(url, {"resume": "1"}).status_code == 404
     anne.refresh_from_db()
     assert anne.state == State.PAUSED
 
@@ -313,10 +372,10 @@ def test_the_link_of_a_copy_starts_nothing_again(client: Client, anne: Subscript
 @pytest.mark.parametrize("view", TOKEN_PAGES)
 def test_a_forged_token_and_one_of_another_page_do_not_exist(client: Client, anne: Subscription, view: str):
     before = everything()
-    others = [page_of(other, anne.handle).split("/")[2] for other in TOKEN_PAGES if other != view]
+    others = [token_in(page_of(other, anne.handle)) for other in TOKEN_PAGES if other != view]
     for token in ("x", "a" * 52, "é", *others):
         for send in (client.get, client.head, client.post):
-            assert send(reverse(view, args=[token])).status_code == 404
+            assert send(reverse(view, args=["promotions", token])).status_code == 404
     assert everything() == before
 
 
@@ -328,7 +387,8 @@ def test_a_get_and_a_head_change_nothing(client: Client, promotions: MailingList
     handle = row.confirmation if view == "confirm" and row.confirmation else row.handle
     url = page_of(view, handle)
     before = everything()
-    got = client.get(url, {"answer": "confirm", "pause": "14", "resume": "1", "List-Unsubscribe": "One-Click"})
+    asked = {"answer": "confirm", "pause": "14", "resume": "1", "leave": "1", "settings": "1", "List-Unsubscribe": "One-Click"}
+    got = client.get(url, asked)
     head = client.head(url)
     assert got.status_code == head.status_code == 200
     assert head.content == b""
@@ -339,21 +399,12 @@ def test_a_get_and_a_head_change_nothing(client: Client, promotions: MailingList
 
 
 @pytest.mark.parametrize("view", TOKEN_PAGES)
-def test_the_page_of_an_erased_row_answers_200_as_the_others_do(client: Client, promotions: MailingList, view: str):
-    url = page_of(view, uuid.uuid4())
-    before = everything()
-    for send in (client.get, client.head, client.post):
-        assert send(url).status_code == 200
-    assert client.post(url, {"pause": "14"}).status_code == 200
-    assert client.post(url, {"resume": "1"}).status_code == 200
-    assert client.post(url, {"answer": "not_me"}).status_code == 200
-    assert everything() == before
-
-
-@pytest.mark.parametrize("view", TOKEN_PAGES)
 def test_a_page_behind_a_token_is_not_cached_indexed_or_told_to_the_next_site(client: Client, anne: Subscription, view: str):
     for send in (client.get, client.post):
         response = send(page_of(view, anne.handle))
+        assert response.status_code == (302 if view == "manage" and send == client.post else 200)
+        assert not response.cookies, "and none is asked for: the form has no token of its own"
+        assert "csrf" not in words(response)
         assert response["Referrer-Policy"] == "no-referrer"
         assert response["X-Robots-Tag"] == "noindex"
         assert "no-store" in response["Cache-Control"]

@@ -124,7 +124,7 @@ def test_a_request_has_the_headers_and_the_texts_of_a_copy(provider: Provider, p
     request = provider.to("anne@bakery.example")
     headers = {name.lower(): value for name, value in request.headers.items()}
     leave = tokens.make("leave", member.handle)
-    assert headers["list-unsubscribe"] == f"<{settings.SITE_URL}/leave/{leave}/>, <mailto:leave-{leave}@{domain}>"
+    assert headers["list-unsubscribe"] == f"<{settings.SITE_URL}/lists/promotions/leave/{leave}/>, <mailto:leave-{leave}@{domain}>"
     assert headers["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
     assert headers["message-id"] == f"<{copy.handle.hex}@{domain}>"
     assert headers["list-id"] == f"<promotions.{domain}>" and headers["precedence"] == "list"

@@ -55,7 +55,7 @@ def test_the_confirmation_arrives_and_its_link_confirms(smtp: SmtpServer, promot
     assert "Promotions" in received.message["Subject"]
     html = received.message.get_body(("html",))
     assert html is not None
-    found = re.search(rf"{settings.SITE_URL}(/confirm/\w+/)", received.text)
+    found = re.search(rf"{settings.SITE_URL}(/lists/promotions/confirm/\w+/)", received.text)
     assert found
     assert found[1] in html.get_content()
     assert client.post(found[1], {"answer": "confirm"}).status_code == 200
@@ -68,15 +68,17 @@ def test_who_is_subscribed_already_is_told_where_to_change_that(
     anne = builders.a_member(promotions)
     asks(promotions)
     systemmail.send_due()
-    found = re.search(rf"{settings.SITE_URL}(/choose/\w+/)", smtp.received[0].text)
+    found = re.search(rf"{settings.SITE_URL}(/lists/promotions/choose/\w+/)", smtp.received[0].text)
     assert found
     assert client.get(found[1]).status_code == 200
     lifecycle.pause(anne.handle, days=14)
-    lifecycle.ask_to_resume(anne.handle)
+    lifecycle.ask_to_manage(anne.handle)
     systemmail.send_due()
-    found = re.search(rf"{settings.SITE_URL}(/resume/\w+/)", smtp.received[1].text)
-    assert found
-    assert client.post(found[1]).status_code == 200
+    html = smtp.received[1].message.get_body(("html",))
+    found = re.search(rf"{settings.SITE_URL}(/lists/promotions/settings/\w+/)", smtp.received[1].text)
+    assert found and html is not None and found[1] in html.get_content()
+    assert "paused until" in client.get(found[1]).content.decode()
+    assert client.post(found[1], {"resume": "1"}).status_code == 302
     anne.refresh_from_db()
     assert anne.state == Subscription.State.ACTIVE
 
@@ -190,9 +192,11 @@ def test_a_mail_whose_reason_is_gone_is_not_sent(smtp: SmtpServer, promotions: M
     anne, bob = promotions.subscriptions.order_by("pk")
     assert anne.confirmation is not None
     lifecycle.confirm(anne.confirmation)
+    lifecycle.unsubscribe(anne.handle, how="page")
+    systemmail.queue("manage", anne.pk)
     gone = bob.pk
     bob.delete()
-    for purpose, number in (("already", gone), ("resume", anne.pk), ("alert", 1)):
+    for purpose, number in (("already", gone), ("confirmation", anne.pk), ("alert", 1)):
         systemmail.queue(purpose, number)
     assert systemmail.send_due() == 0
     assert {mail.state for mail in SystemMail.objects.all()} == {State.CANCELLED}

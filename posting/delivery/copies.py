@@ -168,8 +168,8 @@ def texts(post: Post, *, leave: str, choose: str, picture: formatted.Picture = p
         "sender": post.sender,
         "mailing_list": post.mailing_list,
         "chamber": settings.CHAMBER,
-        "leave_url": link("leave", leave),
-        "choose_url": link("choose", choose),
+        "leave_url": link("leave", post.mailing_list, leave),
+        "choose_url": link("choose", post.mailing_list, choose),
         "body_html": formatted.in_mail(post.html, picture) if post.html else paragraphs(post.body),
     }
     return render_to_string("mail/copy.txt", context), render_to_string("mail/copy.html", context)
@@ -192,7 +192,7 @@ def headers(post: Post, own: Mapping[str, str]) -> dict[str, str]:
         "Date": format_datetime(post.accepted_at),
         "Message-ID": f"<{own['delivery']}@{domain}>",
         "List-Id": f"<{mailing_list.list_id}>",
-        "List-Unsubscribe": f"<{link('leave', own['leave'])}>, <mailto:leave-{own['leave']}@{domain}>",
+        "List-Unsubscribe": f"<{link('leave', mailing_list, own['leave'])}>, <mailto:leave-{own['leave']}@{domain}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-Help": f"<{settings.SITE_URL}{mailing_list.get_absolute_url()}>",
         "List-Owner": f"<mailto:{settings.CHAMBER.contact}>",

@@ -19,7 +19,7 @@ Subject: Bread is cheaper this week
 Date: Mon, 2 Mar 2026 09:00:00 +0000
 Message-ID: <{HANDLE}@{DOMAIN}>
 List-Id: <promotions.{DOMAIN}>
-List-Unsubscribe: <https://www.chamber.example/leave/{TOKEN}/>, <mailto:leave-{TOKEN}@{DOMAIN}>
+List-Unsubscribe: <https://www.chamber.example/lists/promotions/leave/{TOKEN}/>, <mailto:leave-{TOKEN}@{DOMAIN}>
 MIME-Version: 1.0
 Content-Type: text/plain; charset=us-ascii
 

@@ -136,7 +136,7 @@ def complaint(kind: str = "abuse", *, returned: str = COPY % (JANE, JANE), more:
     )
 
 
-REDACTED = f'Received: from {DOMAIN}\nFrom: "Bakery" <promotions@{DOMAIN}>\nTo: [redacted]\nSubject: Bread\nList-Unsubscribe: <https://www.chamber.example/leave/{TOKEN}/>\n\nCome and see us.\n'
+REDACTED = f'Received: from {DOMAIN}\nFrom: "Bakery" <promotions@{DOMAIN}>\nTo: [redacted]\nSubject: Bread\nList-Unsubscribe: <https://www.chamber.example/lists/promotions/leave/{TOKEN}/>\n\nCome and see us.\n'
 
 
 def complaints() -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from posting.delivery import closing
 from posting.models import Delivery, InboundMail, Post, Sender
 from posting.moderation import moderation
 from subscriptions import addresses, lifecycle, mails
-from subscriptions.models import MailingList, Subscription
+from subscriptions.models import MailingList
 from tests import builders
 
 WORDS = "Dear neighbours,\n\nour bakery opens on Saturday: https://bloggs.example/offers/spring\n\nJo Bloggs"
@@ -87,35 +87,30 @@ def posts(sender: Sender, mailing_list: MailingList) -> dict[str, Post]:
 def member_pages(mailing_list: MailingList) -> dict[str, str]:
     """Each page of a member, of a member whom no other page is about."""
 
-    def pending(name: str) -> Subscription:
-        address = addresses.parse(f"{name}@pages.example")
-        assert lifecycle.sign_up(mailing_list, address, how="form")
-        return mailing_list.subscriptions.get(address_hash=address.hash)
-
-    def page(view: str, subscription: Subscription) -> str:
-        return reverse(view, args=[tokens.make(view, subscription.handle)])
+    def page(view: str, handle: uuid.UUID, **lifetime: timedelta) -> str:
+        return reverse(view, args=[mailing_list.slug, tokens.make(view, handle, **lifetime)])
 
     def question(name: str) -> str:
-        confirmation = pending(name).confirmation
+        address = addresses.parse(f"{name}@pages.example")
+        assert lifecycle.sign_up(mailing_list, address, how="form")
+        confirmation = mailing_list.subscriptions.get(address_hash=address.hash).confirmation
         assert confirmation is not None
-        return reverse("confirm", args=[tokens.make("confirm", confirmation)])
+        return page("confirm", confirmation)
 
-    names = ("leave", "left", "undo", "choose", "paused", "resume_sent", "resumed", "gone")
+    names = ("leave", "left", "undo", "choose", "to_pause", "to_look", "active", "paused", "suspended", "gone")
     people = dict(zip(names, builders.members(mailing_list, *(f"{name}@pages.example" for name in names)), strict=True))
-    for name in ("resume_sent", "resumed"):
-        lifecycle.pause(people[name].handle, days=14)
+    lifecycle.pause(people["paused"].handle, days=14)
+    lifecycle.suspend(people["suspended"].handle, how="bounce")
     lifecycle.unsubscribe(people["gone"].handle, how="page")
+    mailed = {name: page("manage", people[name].handle, lifetime=mails.MANAGE_LIFETIME) for name in names[-4:]}
     return {
         "confirm": question("confirm"),
         "confirmed": question("confirmed"),
         "disowned": question("disowned"),
-        "stale": reverse("confirm", args=[tokens.make("confirm", uuid.uuid4())]),
-        "leave": page("leave", people["leave"]),
-        "left": page("leave", people["left"]),
-        "undo": page("leave", people["undo"]),
-        "choose": page("choose", people["choose"]),
-        "to_pause": page("choose", people["paused"]),
-        "paused": page("choose", people["resume_sent"]),
-        "gone": page("choose", people["gone"]),
-        "resume": reverse("resume", args=[tokens.make("resume", people["resumed"].handle, lifetime=mails.RESUME_LIFETIME)]),
+        "stale": page("manage", people["active"].handle, lifetime=timedelta(seconds=-2)),
+        "leave": page("leave", people["leave"].handle),
+        "left": page("leave", people["left"].handle),
+        "undo": page("leave", people["undo"].handle),
+        **{name: page("choose", people[name].handle) for name in ("choose", "to_pause", "to_look")},
+        **{f"manage_{name}": path for name, path in mailed.items()},
     }

@@ -48,7 +48,7 @@ def confirm(site: Site, page: Page, address: str) -> None:
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Shall we send you")  # To open the link confirmed nothing.
     page.locator("button[value=confirm]").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
 
 
 def write_and_submit(site: Site, page: Page, subject: str) -> None:
@@ -94,3 +94,23 @@ def test_who_left_by_mistake_is_asked_again(site: Site, page: Page):
     page.get_by_role("button", name=re.compile("Leave")).click()
     page.get_by_role("button", name=re.compile("mistake")).click()
     confirm(site, page, address)
+
+
+def test_who_paused_starts_again_by_the_link_that_is_mailed(site: Site, page: Page):
+    address = "dora@dairy.example"
+    subscribe(site, page, address)
+    confirm(site, page, address)
+    number = site.post("A word for Dora")
+    site.manage("acceptpost", number, "--now")
+    site.open_mail(page, address, "A word for Dora")
+    page.locator("main a[href*='/choose/']").first.click()
+    choose = page.url
+    page.get_by_role("button", name="For a month").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your subscription is paused")
+    page.goto(choose)
+    page.get_by_role("button", name="Send me the link").click()
+    site.open_mail(page, address, "Your subscription: Promotions")
+    page.locator("main a[href*='/settings/']").first.click()
+    expect(page.locator("main")).to_contain_text("Your subscription is paused until")
+    page.get_by_role("button", name="Start again now").click()
+    expect(page.locator("main")).to_contain_text("You are subscribed")
