@@ -179,6 +179,21 @@ def test_a_line_may_break_anywhere_in_a_quoted_copy(smtp: SmtpServer, copy: Deli
             assert tokens.make(purpose, handle) not in squeezed
 
 
+@pytest.mark.parametrize("view", ["leave", "choose", "confirm", "settings"])
+@pytest.mark.parametrize("lifetime", [None, timedelta(hours=1)])
+def test_a_link_of_a_mail_of_ours_is_taken_out_whosever_it_is(view: str, lifetime: timedelta | None, settings):
+    token = tokens.make("manage" if view == "settings" else view, uuid.uuid4(), lifetime=lifetime)
+    link = f"{settings.SITE_URL}/lists/promotions/{view}/{token}/"
+    for text in (
+        link,
+        quote(link, safe=""),
+        f"{link[:60]}\n> {link[60:]}",
+        f"https://filter.example/?u={quote(link, safe='')}&d=1",
+    ):
+        squeezed = "".join(char for char in wording.without_addresses(f"See {text} please") if char.isalnum())
+        assert token[:40] not in squeezed and squeezed.endswith("please")
+
+
 def test_ordinary_words_stay_as_they_are():
     text = "Please leave/return 2 @ 3 pounds each.\nSee https://bakery.example/offers?id=1 – “fresh”, 100% rye\n\tB. Ünal"
     assert wording.without_addresses(text) == text

@@ -111,6 +111,23 @@ def test_answers_go_by_default_to_an_address_that_tells_nothing():
     assert tokens.read("reply", local.removeprefix("r-")) == post.deliveries.get().handle
 
 
+def test_no_line_is_too_long_where_the_list_and_both_domains_have_the_longest_names(settings):
+    label = "x" * 63
+    settings.SITE_URL = f"https://{label}.{label}.{label}.{'y' * 52}.example:65535"
+    settings.LIST_DOMAIN = f"{label}.{label}.{label}.example"
+    post = builders.a_post_to("anne@bakery.example", builders.a_list("p" * 40))
+    compiled = copies.compile_post(Post.objects.get(pk=post.pk))
+    assert gate.check_post(compiled) == ""
+    message = parsed(a_copy(post))
+    assert f"<{settings.SITE_URL}/lists/{'p' * 40}/leave/" in message["List-Unsubscribe"]
+    text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr]
+    for view in ("leave", "choose"):
+        found = re.search(rf"{settings.SITE_URL}/lists/{'p' * 40}/{view}/(\w+)/", text)
+        assert found and found[0] in html
+        member = post.deliveries.get().subscription
+        assert member and tokens.read(view, found[1]) == member.handle
+
+
 def test_both_texts_have_the_message_and_the_foot():
     message = parsed(a_copy(a_post(body="Two loaves.\n\n<b>Bold</b> & https://bloggs.example/a?b=1&c=2")))
     text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ from django.utils.timezone import localtime
 from chamberlist.clock import now
 from chamberlist.models import SystemMail
 from posting.delivery import audience
-from subscriptions import addresses, consent, lifecycle, requests, tasks
+from subscriptions import addresses, consent, lifecycle, requests, statements, tasks
 from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
 from tests import builders
 
@@ -619,3 +619,15 @@ def test_a_link_of_nobody_waits_for_the_disk_as_any_other(verb: Callable[[uuid.U
         written = ask("SELECT pg_current_wal_insert_lsn()")
         assert ask(f"SELECT '{before}'::pg_lsn < '{written}'::pg_lsn")
     assert ask(f"SELECT pg_current_wal_flush_lsn() >= '{written}'::pg_lsn")
+
+
+def test_an_ordinary_role_of_the_database_may_write_what_a_commit_waits_for():
+    role = f"clerk{uuid.uuid4().hex[:8]}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role}")
+        cursor.execute(f"SET ROLE {role}")
+        try:
+            cursor.execute(f"SELECT {statements.FLUSHED}")
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute(f"DROP ROLE {role}")

@@ -157,9 +157,9 @@ def answers_to(links: Links, mailing_list: MailingList, name: str) -> list[Any]:
     for send in sends * 2:
         with CaptureQueriesContext(connection) as queries:
             response = send()
-        own = {tokens.make(other, links.handle) for other in ("leave", "undo")}
+        own = {tokens.make(other, links.handle) for other in ("leave", "undo", "choose")}
         page = words(response)
-        for token in own:  # The links to the next page are the person's own, as this page's address is.
+        for token in own:  # The links to other pages are the person's own, as this page's address is.
             page = page.replace(token, "TOKEN")
         assert response.status_code == 200
         assert not response.cookies

@@ -23,7 +23,8 @@ TOKEN = rf"{BREAK}[a-z2-7](?:{BREAK}[a-z2-7]){{51}}"
 # Each is tried from the start of a word alone: else a long word would take the square of its length.
 WORD, REST = r"(?<![^\s<>\"'])[^\s<>\"']*", r"[^\s<>\"']*"
 # The links and addresses of a copy carry a token, with which one can leave or pause for the member.
-OWN_LINK = re.compile(rf"{WORD}?\b(?:leave|choose|confirm|settings)(?:/|%2F){TOKEN}{REST}", re.IGNORECASE)
+SLASH = r"%(?:25){0,3}2F"  # As it stands in a filter's link.
+OWN_LINK = re.compile(rf"{WORD}?(?:\b|{SLASH})(?:leave|choose|confirm|settings)(?:/|{SLASH}){TOKEN}{REST}", re.IGNORECASE)
 OWN_LOCAL_PART = re.compile(rf"\b(?:leave|[brc])-{TOKEN}", re.IGNORECASE)
 # A filter's link (https://…?data=anne%40bakery.example) holds the address of who got it.
 CODED = re.compile(rf"{WORD}%(?:25){{0,3}}40{REST}", re.IGNORECASE)
