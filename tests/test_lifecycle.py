@@ -403,6 +403,13 @@ def test_what_a_link_asks_for_waits_once_however_often_it_is_used(promotions: Ma
     assert requests.take() == 1
 
 
+def test_the_bell_rings_for_a_wish_and_not_for_each_of_a_crowd(promotions: MailingList, rung, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(50):
+            requests.wish(promotions, SubscriptionRequest.Wish.MANAGE, uuid.uuid4())
+    assert set(rung) == {("subscriptions.tasks.take_requests", ())} and len(rung) < 10
+
+
 def test_each_wish_becomes_its_verb(promotions: MailingList):
     anne, bob = asked(promotions), builders.a_member(promotions, "bob@butcher.example")
     cleo = builders.a_member(promotions, "cleo@chandler.example")
