@@ -21,7 +21,7 @@ Kind = ConsentEvent.Kind
 CONFIRMATION_DAYS = 14
 MAILS_A_DAY, MAILS_IN_30_DAYS = 1, 3
 ASKING = ("confirmation", "already")  # The mails that a stranger can cause by typing an address.
-SET = (State.ACTIVE, State.PAUSED, State.SUSPENDED)  # Where there is something to see or to change.
+CHANGEABLE = (State.ACTIVE, State.PAUSED, State.SUSPENDED)  # Where there is something to see or to change.
 
 # What a link causes takes the list that the link names (``on``): of another list it changes nothing.
 
@@ -99,7 +99,7 @@ def ask_to_manage(handle: UUID, *, on: MailingList | None = None) -> None:
     Not to who left, whom nothing is sent to, nor to who has not answered yet, in whose mailbox the question is. Mail that came back
     is no reason to be silent for ever; any other suppression is.
     """
-    subscription = _locked(Q(handle=handle, state__in=SET) & _of(on))
+    subscription = _locked(Q(handle=handle, state__in=CHANGEABLE) & _of(on))
     if subscription is None or _suppressions(subscription).exclude(reason=Suppression.Reason.BOUNCE).exists():
         return
     if _may_ask(subscription, purposes=("manage",)):

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from chamberlist import tokens
 from chamberlist.systemmail import Mail, render
-from subscriptions.lifecycle import CONFIRMATION_DAYS, SET
+from subscriptions.lifecycle import CHANGEABLE, CONFIRMATION_DAYS
 from subscriptions.models import MailingList, Subscription
 
 MANAGE_LIFETIME = timedelta(hours=1)
@@ -57,7 +57,7 @@ def already(subscription_id: int) -> Mail | None:
 
 def manage(subscription_id: int) -> Mail | None:
     """The one-hour link to the page that shows what is set. None where there is nothing to see any more."""
-    subscription = _in_state(subscription_id, *SET)
+    subscription = _in_state(subscription_id, *CHANGEABLE)
     if subscription is None:
         return None
     token = tokens.make("manage", subscription.handle, lifetime=MANAGE_LIFETIME)
