@@ -1,13 +1,14 @@
 """Counting attempts in Postgres, so that a restart or an empty broker opens no door."""
 
-from datetime import timedelta
+import math
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 
-from chamberlist.clock import Now
+from chamberlist.clock import Now, now
 from chamberlist.models import ThrottleCounter
 from chamberlist.sealed import blind_index
 
@@ -21,12 +22,27 @@ COUNT = """
 """
 
 
+USE = """
+    INSERT INTO chamberlist_throttlecounter (bucket, "window", hits)
+    VALUES (%(bucket)s, %(since)s, 1)
+    ON CONFLICT (bucket, "window") DO UPDATE SET hits = chamberlist_throttlecounter.hits + 1
+    RETURNING hits
+"""
+
+
 def hit(kind: str, key: str, *, limit: int, per: timedelta) -> bool:
     """Count one attempt; False when it is beyond ``limit`` in this window of ``per``."""
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"bucket": blind_index(f"throttle/{kind}", key), "per": per.total_seconds()})
-        hits: int = cursor.fetchone()[0]
-    return hits <= limit
+    return count(kind, key, per=per) <= limit
+
+
+def count(kind: str, key: str, *, per: timedelta) -> int:
+    """Count one attempt; how many there are by now in this window of ``per``."""
+    return _count(COUNT, kind, key, per=per.total_seconds())
+
+
+def use(kind: str, key: str, *, since: datetime) -> int:
+    """Count one use of a thing that was given out at ``since``, at most ``KEPT`` ago; how often it was used by now."""
+    return _count(USE, kind, key, since=since)
 
 
 def is_over(kind: str, key: str, *, limit: int, per: timedelta) -> bool:
@@ -35,9 +51,22 @@ def is_over(kind: str, key: str, *, limit: int, per: timedelta) -> bool:
     return current.filter(hits__gte=limit).exists()
 
 
+def minutes_left(per: timedelta) -> int:
+    """How long the present window of ``per`` lasts, in whole minutes, of which there is at least one."""
+    seconds = per.total_seconds()
+    return max(1, math.ceil((seconds - now().timestamp() % seconds) / 60))
+
+
 def forget(kind: str, key: str) -> None:
     """Start again at nothing: the attempt was a good one."""
     ThrottleCounter.objects.filter(bucket=blind_index(f"throttle/{kind}", key)).delete()
+
+
+def _count(statement: str, kind: str, key: str, **when: float | datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"bucket": blind_index(f"throttle/{kind}", key), **when})
+        hits: int = cursor.fetchone()[0]
+    return hits
 
 
 def prune() -> None:

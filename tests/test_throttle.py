@@ -1,13 +1,14 @@
 """Counting attempts in Postgres."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test import RequestFactory
 
 from chamberlist import tasks, throttle
+from chamberlist.clock import now
 from chamberlist.models import ThrottleCounter
 from tests import builders
 
@@ -33,6 +34,22 @@ def test_a_new_window_starts_at_nothing():
     assert throttle.hit("a test", "anne", limit=1, per=HOUR)
     builders.later(ThrottleCounter.objects.get(), "window", HOUR)
     assert throttle.hit("a test", "anne", limit=1, per=HOUR)
+
+
+@pytest.mark.django_db
+def test_the_uses_of_a_thing_are_counted_from_when_it_was_given_out():
+    given = now()
+    assert [throttle.use("a thing", "one", since=given) for _ in range(3)] == [1, 2, 3]
+    assert throttle.use("a thing", "another", since=given) == 1
+    assert list(ThrottleCounter.objects.values_list("window", flat=True).distinct()) == [given]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("passed", "minutes"), [(0, 60), (59.9, 60), (60, 59), (30 * 60 + 1, 30), (59 * 60, 1), (3599.9, 1)])
+def test_the_rest_of_a_window_is_told_in_whole_minutes(monkeypatch: pytest.MonkeyPatch, passed: float, minutes: int):
+    full_hour = datetime(2026, 5, 4, 10, tzinfo=UTC)
+    monkeypatch.setattr(throttle, "now", lambda: full_hour + timedelta(seconds=passed))
+    assert throttle.minutes_left(timedelta(hours=1)) == minutes
 
 
 @pytest.mark.django_db
