@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from chamberlist import systemmail
@@ -33,6 +33,7 @@ def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: 
     An address is mailed at most once a day and three times in 30 days without an answer, whoever asks how often; after
     "this was not me" once in 30 days. False where it was mailed enough: then nothing is kept of the request.
     """
+    _alone_with(address.hash)
     subscription, is_new = _found_or_new(mailing_list, address)
     if not _may_ask(subscription):
         if is_new:
@@ -173,6 +174,12 @@ def lapse(subscription_id: int) -> None:
         mailing_list=subscription.mailing_list, address_hash=subscription.address_hash, kind=Kind.REQUESTED
     ).delete()
     subscription.delete()
+
+
+def _alone_with(address_hash: bytes) -> None:
+    """Until the transaction ends, nobody else asks this address on any list: what is counted is what was written."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(address_hash[:8], "big", signed=True)])
 
 
 def _found_or_new(mailing_list: MailingList, address: Address) -> tuple[Subscription, bool]:
