@@ -16,7 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from chamberlist import dkim, keys, log, providers, relay, resolvers
+from chamberlist import dkim, keys, log, origins, providers, relay, resolvers
 
 django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
 
@@ -289,6 +289,10 @@ DELIVERY_RATE = whole_number("DELIVERY_RATE", 600, low=1, high=1_000_000)  # Cop
 COPIES_AN_HOUR = whole_number("COPIES_AN_HOUR", 30_000, low=1, high=10_000_000)
 MEMBER_COPIES_A_DAY = whole_number("MEMBER_COPIES_A_DAY", 5, low=1, high=100)
 CONFIRMATIONS_AN_HOUR = whole_number("CONFIRMATIONS_AN_HOUR", 1_000, low=1, high=100_000)
+
+# Signing up
+SIGN_UP_WORK = whole_number("SIGN_UP_WORK", 0, low=0, high=24)  # Zero bits that a browser must find; each more is twice the work.
+EMBED_ORIGINS = checked(lambda: origins.parse(env.str("EMBED_ORIGINS", default="")))
 
 # Signing in
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

@@ -1,7 +1,6 @@
 """The members' pages. A GET changes nothing; every address, and every link of ours, gets the same answer; none needs JavaScript."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
 from uuid import UUID
 
@@ -11,15 +10,13 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from chamberlist import pages, throttle, tokens
+from chamberlist import tokens
 from subscriptions import consent, lifecycle, requests
-from subscriptions.forms import SubscribeForm
 from subscriptions.models import MailingList, Subscription
 from subscriptions.requests import Wish
 
 Page = Callable[[HttpRequest, MailingList, UUID], HttpResponse]
 
-REQUESTS_AN_HOUR = 40  # From one network: a Chamber's office signs members up at a fair.
 PAUSES = ((14, "two weeks"), (30, "a month"), (90, "three months"))
 STATE_WORDS = {
     Subscription.State.ACTIVE: "active",
@@ -63,28 +60,6 @@ def token_page(purpose: str) -> Callable[[Page], Callable[[HttpRequest, str, str
 def lists(request: HttpRequest) -> HttpResponse:
     """The lists of this Chamber."""
     return render(request, "subscriptions/lists.html", {"lists": MailingList.objects.all()})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
-    """Ask to be subscribed. The answer is the same whoever is subscribed already."""
-    mailing_list = get_object_or_404(MailingList, slug=slug)
-    form = SubscribeForm(request.POST or None)
-    if request.method == "POST":
-        if not throttle.hit("subscribe", throttle.network(request), limit=REQUESTS_AN_HOUR, per=timedelta(hours=1)):
-            return pages.too_many(request, retry_minutes=60)
-        if form.is_valid():
-            if not form.is_from_a_robot:
-                requests.receive(mailing_list, form.cleaned_data["email"])
-            return redirect("requested", slug=slug)
-    context = {"mailing_list": mailing_list, "form": form, "wording": consent.wording(mailing_list).paragraphs}
-    return render(request, "subscriptions/subscribe.html", context, status=422 if form.errors else 200)
-
-
-@require_safe
-def requested(request: HttpRequest, slug: str) -> HttpResponse:
-    """What happens next, for every address."""
-    return render(request, "subscriptions/requested.html", {"mailing_list": get_object_or_404(MailingList, slug=slug)})
 
 
 @token_page("confirm")

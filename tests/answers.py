@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-FORMS_TOKEN = re.compile(r'(?<=name="csrfmiddlewaretoken" value=")\w+')
+FORMS_TOKEN = re.compile(r'(?:(?<=name="csrfmiddlewaretoken" value=")|(?<=name="token" value="))[\w:-]+')
 
 
 def words(response: Any) -> str:

@@ -76,6 +76,29 @@ def test_a_file_that_cannot_be_read_is_named_in_a_sentence(monkeypatch: pytest.M
 
 
 CAPS = ("DELIVERY_RATE", "COPIES_AN_HOUR", "MEMBER_COPIES_A_DAY", "CONFIRMATIONS_AN_HOUR")  # None can be switched off.
+NO_ORIGINS = (
+    *("*", "https://*.chamber.example", "www.chamber.example", "https:", "https://", "ftp://www.chamber.example", "data:"),
+    *("http://www.chamber.example", "http://192.0.2.1:8000", "http://localhost.chamber.example", "https://www.chamber.example/"),
+    *(
+        "https://www.chamber.example/join",
+        "https://www.chamber.example?a",
+        "https://anne@www.chamber.example",
+        "https://WWW.x.example",
+    ),
+    *(
+        "https://www.chamber.example:",
+        "https://www.chamber.example:0",
+        "https://www.chamber.example:65536",
+        "https://bäcker.example",
+    ),
+    *("https://www.chamber.example;", "https://www.chamber.example 'self'", "https://a..example", "https://-a.example", "'none'"),
+    *(
+        "https://www.chamber.example\r\nX: y",
+        "https://www.chamber.example,",
+        ",",
+        ",".join(f"https://w{n}.example" for n in range(21)),
+    ),
+)
 ODD = [
     ("SECRET_KEY", "hunter2"),
     ("SECRET_KEY", "a" * 60),
@@ -113,6 +136,10 @@ ODD = [
     ("DNS_RESOLVERS", "dns.chamber.example"),
     ("DNS_RESOLVERS", "192.0.2.1:none"),
     ("DNS_RESOLVERS", "192.0.2.1:70000"),
+    ("SIGN_UP_WORK", "25"),
+    ("SIGN_UP_WORK", "-1"),
+    ("SIGN_UP_WORK", "a little"),
+    *(("EMBED_ORIGINS", value) for value in NO_ORIGINS),
     ("DELIVERY_LANES", "0"),
     ("DELIVERY_GROUP", "many"),
     *((name, value) for name in CAPS for value in ("0", "-1", "10000001", "none")),
@@ -173,6 +200,19 @@ def test_dns_servers_are_read_with_or_without_ports(monkeypatch: pytest.MonkeyPa
     assert start(monkeypatch).DNS_RESOLVERS == ()
     told = start(monkeypatch, DNS_RESOLVERS="192.0.2.1, [2001:db8::1]:5353,2001:db8::2")
     assert told.DNS_RESOLVERS == ("192.0.2.1", "[2001:db8::1]:5353", "2001:db8::2")
+
+
+def test_the_sites_that_may_frame_the_form_are_read_each_once(monkeypatch: pytest.MonkeyPatch):
+    assert start(monkeypatch).EMBED_ORIGINS == ()
+    assert start(monkeypatch, EMBED_ORIGINS=" ").EMBED_ORIGINS == ()
+    written = "https://www.chamber.example, https://bakery.example:8443,https://www.chamber.example,http://localhost:3000,http://127.0.0.1"
+    told = start(monkeypatch, EMBED_ORIGINS=written).EMBED_ORIGINS
+    assert list(told) == ["https://www.chamber.example", "https://bakery.example:8443", "http://localhost:3000", "http://127.0.0.1"]
+
+
+def test_no_work_is_asked_for_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch):
+    assert start(monkeypatch).SIGN_UP_WORK == 0
+    assert start(monkeypatch, SIGN_UP_WORK="24").SIGN_UP_WORK == 24
 
 
 def test_alerts_go_to_the_contact_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch):

@@ -7,19 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from chamberlist import keys, tokens
-from chamberlist.models import SystemMail, ThrottleCounter
-from subscriptions import addresses, lifecycle, mails, requests, views
+from chamberlist.models import SystemMail
+from subscriptions import addresses, lifecycle, mails
 from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
 from tests import builders
-from tests.answers import headers, words
+from tests.answers import words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
 State = Subscription.State
@@ -59,66 +57,6 @@ def test_the_first_page_names_the_lists_and_their_pages(client: Client, promotio
     assert f'href="{SUBSCRIBE}"' in words(page)
 
 
-def test_the_subscribe_page_shows_what_one_agrees_to(client: Client, promotions: MailingList):
-    page = client.get(SUBSCRIBE)
-    assert page.status_code == 200
-    assert "You agree to get messages" in words(page)
-    assert client.get("/lists/none/").status_code == client.get("/lists/none/sent/").status_code == 404
-    assert client.post("/lists/none/", {"email": "anne@bakery.example"}).status_code == 404
-    assert client.delete(SUBSCRIBE).status_code == 405
-    assert client.post("/").status_code == 405
-
-
-def test_a_typed_address_is_written_down_and_read_by_a_worker(
-    client: Client, promotions: MailingList, rung, django_capture_on_commit_callbacks
-):
-    with django_capture_on_commit_callbacks(execute=True):
-        response = client.post(SUBSCRIBE, {"email": " Anne@Bakery.example"})
-    assert (response.status_code, response["Location"]) == (302, "/lists/promotions/sent/")
-    assert rung == [("subscriptions.tasks.take_requests", ())]
-    assert SubscriptionRequest.objects.get().address == "Anne@bakery.example"
-    assert not Subscription.objects.exists()
-    sent = client.get(response["Location"])
-    assert sent.status_code == 200
-    assert "anne" not in words(sent).lower()
-
-
-@pytest.mark.parametrize("typed", ["", "anne", "anne@", "a@b c.example", "x" * 400 + "@bakery.example"])
-def test_what_is_no_address_is_said_beside_the_field_and_kept_there(client: Client, promotions: MailingList, typed: str):
-    response = client.post(SUBSCRIBE, {"email": typed})
-    assert response.status_code == 422
-    page = words(response)
-    assert 'aria-invalid="true"' in page
-    assert f'value="{typed}"' in page or not typed
-    assert not SubscriptionRequest.objects.exists()
-
-
-def test_a_robot_is_thanked_and_nothing_is_kept(client: Client, promotions: MailingList):
-    response = client.post(SUBSCRIBE, {"email": "anne@bakery.example", "website": "https://spam.example"})
-    assert (response.status_code, response["Location"]) == (302, "/lists/promotions/sent/")
-    assert not SubscriptionRequest.objects.exists()
-
-
-def test_the_form_of_another_site_is_refused(promotions: MailingList):
-    response = Client(enforce_csrf_checks=True).post(SUBSCRIBE, {"email": "anne@bakery.example"})
-    assert response.status_code == 403
-    assert not SubscriptionRequest.objects.exists()
-
-
-def test_one_network_signs_up_so_many_an_hour(client: Client, promotions: MailingList):
-    client.post(SUBSCRIBE, {"email": "anne@bakery.example"})
-    ThrottleCounter.objects.update(hits=views.REQUESTS_AN_HOUR)
-    refused = client.post(SUBSCRIBE, {"email": "bob@butcher.example"})
-    assert (refused.status_code, refused["Retry-After"]) == (429, "3600")
-    assert SubscriptionRequest.objects.count() == 1
-    assert client.get(SUBSCRIBE).status_code == 200
-    assert client.post(SUBSCRIBE, {"email": "bob@butcher.example"}, REMOTE_ADDR="203.0.113.7").status_code == 302
-
-
-def stranger(mailing_list: MailingList) -> None:
-    """Nobody knows the address."""
-
-
 def pending(mailing_list: MailingList) -> None:
     assert lifecycle.sign_up(mailing_list, addresses.parse("anne@bakery.example"), how="form")
 
@@ -133,51 +71,6 @@ def paused(mailing_list: MailingList) -> None:
 
 def left(mailing_list: MailingList) -> None:
     assert lifecycle.unsubscribe(active(mailing_list).handle, how="page")
-
-
-def suspended(mailing_list: MailingList) -> None:
-    assert active(mailing_list).advance(State.SUSPENDED)
-
-
-def suppressed(mailing_list: MailingList) -> None:
-    lifecycle.suppress(addresses.parse("anne@bakery.example").hash, None, Suppression.Reason.COMPLAINT)
-
-
-def disowned(mailing_list: MailingList) -> None:
-    pending(mailing_list)
-    link = mailing_list.subscriptions.get().confirmation
-    assert link is not None
-    lifecycle.disown(link)
-
-
-PEOPLE: list[Callable[[MailingList], object]] = [pending, active, paused, left, suspended, suppressed, disowned]
-
-
-def answer_to(mailing_list: MailingList, who: Callable[[MailingList], object]) -> tuple[Any, ...]:
-    """All that somebody who types the address can see: bytes, status, headers, cookies, and the work that was done."""
-    who(mailing_list)
-    client = Client()
-    seen: list[Any] = []
-    steps: tuple[Callable[[], Any], ...] = (
-        lambda: client.get(SUBSCRIBE),
-        lambda: client.post(SUBSCRIBE, {"email": "anne@bakery.example"}),
-        lambda: client.get("/lists/promotions/sent/"),
-        lambda: client.post(SUBSCRIBE, {"email": "anne@bakery.example"}),
-    )
-    for step in steps:
-        with CaptureQueriesContext(connection) as queries:
-            response = step()
-        cookies = {name: {**cookie, "expires": ""} for name, cookie in response.cookies.items()}
-        shapes = [re.sub(r"\d+", "0", query["sql"].split("VALUES")[0]) for query in queries.captured_queries]
-        seen += [response.status_code, words(response), headers(response), cookies, shapes]
-    return tuple(seen)
-
-
-@pytest.mark.parametrize("who", PEOPLE, ids=lambda who: who.__name__)
-def test_every_address_gets_the_same_answer_as_a_stranger_s(promotions: MailingList, who: Callable[[MailingList], object]):
-    expected = answer_to(promotions, stranger)
-    SubscriptionRequest.objects.all().delete()
-    assert answer_to(promotions, who) == expected
 
 
 def test_the_button_of_the_confirmation_page_subscribes(client: Client, promotions: MailingList):
@@ -453,16 +346,3 @@ def test_a_request_for_another_host_is_refused_with_a_page(client: Client, setti
     response = client.get("/", headers={"host": "evil.example"})
     assert response.status_code == 400
     assert settings.CHAMBER.name in words(response)
-
-
-def test_a_failure_has_a_page_that_needs_nothing(client: Client, promotions: MailingList, monkeypatch: pytest.MonkeyPatch):
-    client.raise_request_exception = False
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("anne@bakery.example")
-
-    monkeypatch.setattr(requests, "receive", fail)
-    response = client.post(SUBSCRIBE, {"email": "anne@bakery.example"})
-    assert response.status_code == 500
-    assert "bakery" not in words(response)
-    assert "RuntimeError" not in words(response)
