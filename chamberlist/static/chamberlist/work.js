@@ -87,7 +87,8 @@
       say("It takes a little longer than usual, by chance. You need do nothing.");
     } else {
       estimate ||= Math.max(2, Math.ceil((2 ** bits / counter) * (spent / 1000)));
-      say(`Your browser is still at work. On this device it takes about ${estimate} seconds.`);
+      const time = estimate < 90 ? `${estimate} seconds` : `${Math.ceil(estimate / 60)} minutes`;
+      say(`Your browser is still at work. On this device it takes about ${time}.`);
     }
   }
 
