@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Req
 
 from chamberlist.embedded import environment
 from chamberlist.embedded.processes import LOOPBACK, Child, answers, free_port
-from subscriptions import work
+from subscriptions import caps, work
 from tests.browser.conftest import Site
 from tests.browser.test_accessibility import SCHEMES, violations
 from tests.browser.test_journey import confirm
@@ -60,6 +60,18 @@ def waiting(page: Page) -> None:
     expect(page.get_by_role("status")).to_contain_text("a small piece of work")
 
 
+def full(page: Page) -> None:
+    """More requests than are taken of browsers that do no work."""
+    url = page.url
+    for _ in range(caps.WITHOUT_WORK_A_NETWORK + 1):
+        page.evaluate("document.forms[0].elements.email.value = 'crowd@village-hall.example'")
+        with page.expect_navigation():
+            page.evaluate("document.forms[0].submit()")  # Past the script.
+        if page.get_by_text("Nothing was kept of this request").count():
+            return
+        page.goto(url)
+
+
 FORM, FRAME, HEADING = "/lists/promotions/", "/lists/promotions/embed/", "Subscribe to Promotions"
 # The name of a page: where it is, how one comes there, and its heading.
 LOOKS: dict[str, tuple[str, Callable[[Page], None], str]] = {
@@ -71,6 +83,8 @@ LOOKS: dict[str, tuple[str, Callable[[Page], None], str]] = {
     "embed-stale": (FRAME, stale, HEADING),
     "embed-waiting": (FRAME, waiting, HEADING),
     "embed-sent": (f"{FRAME}sent/", look, "Now look in your mail"),
+    "sign-up-full": (FORM, full, "A short wait, please"),  # At the end: nobody without a script is served after it.
+    "embed-full": (FRAME, full, "A short wait, please"),
 }
 
 
