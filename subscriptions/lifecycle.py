@@ -49,6 +49,8 @@ def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: 
 @transaction.atomic
 def rejoin(handle: UUID, *, on: MailingList | None = None) -> None:
     """Who has left by mistake gets the question again: only the person at that address can join again."""
+    for address_hash in Subscription.objects.filter(handle=handle).values_list("address_hash", flat=True):
+        _alone_with(bytes(address_hash))  # Before any row is locked, as who signs up does: else two could wait for one another.
     subscription = _locked(Q(handle=handle, state=State.UNSUBSCRIBED) & _of(on))
     if subscription is None or is_suppressed(bytes(subscription.address_hash), subscription.mailing_list):
         return  # Whoever said "this was not me" is asked again only if they sign up.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subscriptions import views
+from subscriptions import signup, views
 
 urlpatterns = [
     path("", views.lists, name="lists"),

@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 
 from chamberlist import keys, tokens
 from chamberlist.models import SystemMail
-from subscriptions import addresses, lifecycle, mails
+from subscriptions import addresses, lifecycle, mails, requests
 from subscriptions.models import ConsentEvent, MailingList, Subscription, SubscriptionRequest, Suppression
 from tests import builders
 from tests.answers import words
