@@ -295,6 +295,7 @@ SIGN_UP_WORK = whole_number("SIGN_UP_WORK", 0, low=0, high=24)  # Zero bits that
 EMBED_ORIGINS = checked(lambda: origins.parse(env.str("EMBED_ORIGINS", default="")))
 
 # Signing in
+AUTHENTICATION_BACKENDS = ["chamberlist.staffsite.StaffBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

@@ -8,12 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.module_loading import import_string
 
-from chamberlist import throttle
+from chamberlist import passwords, throttle
 
 TRIES, PER = 10, timedelta(minutes=15)
 
@@ -27,8 +29,26 @@ class Notice:
     is_urgent: bool = False
 
 
+class StaffBackend(ModelBackend):
+    """Django's, with the same work for an unknown name, a wrong password, and who may not sign in."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
+    ) -> User | None:
+        if username is None or password is None:
+            return None
+        user = User.objects.filter(username=username).first()
+        is_right = passwords.is_right(password, user.password if user else "", User.objects.all())
+        if user is None or not is_right or not self.user_can_authenticate(user):
+            return None
+        if passwords.is_dated(user.password):
+            user.set_password(password)
+            user.save(update_fields=["password"])
+        return user
+
+
 class ThrottledAuthenticationForm(AdminAuthenticationForm):
-    """Django's form, with ten tries a quarter of an hour for each network and name."""
+    """Django's form, with ten wrong tries a quarter of an hour for each network and name."""
 
     def clean(self) -> dict[str, Any]:
         assert self.request is not None
@@ -36,7 +56,7 @@ class ThrottledAuthenticationForm(AdminAuthenticationForm):
         if not throttle.hit("staff sign-in", who, limit=TRIES, per=PER):
             raise ValidationError("Too many tries. Wait a quarter of an hour, then try again.", code="throttled")
         cleaned = super().clean()
-        throttle.forget("staff sign-in", who)
+        throttle.take_back("staff sign-in", who)
         return cleaned
 
 

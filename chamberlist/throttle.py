@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.http import HttpRequest
 
 from chamberlist.clock import Now, now
@@ -57,9 +58,10 @@ def minutes_left(per: timedelta) -> int:
     return max(1, math.ceil((seconds - now().timestamp() % seconds) / 60))
 
 
-def forget(kind: str, key: str) -> None:
-    """Start again at nothing: the attempt was a good one."""
-    ThrottleCounter.objects.filter(bucket=blind_index(f"throttle/{kind}", key)).delete()
+def take_back(kind: str, key: str) -> None:
+    """The latest attempt was a good one, and does not count. The others do: else who tries could see that somebody else came in."""
+    latest = ThrottleCounter.objects.filter(bucket=blind_index(f"throttle/{kind}", key), hits__gt=0).order_by("-window")[:1]
+    ThrottleCounter.objects.filter(pk__in=latest.values("pk")).update(hits=F("hits") - 1)
 
 
 def _count(statement: str, kind: str, key: str, **when: float | datetime) -> int:

@@ -75,7 +75,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         form.add_error(None, WRONG)
         return render(request, "posting/sign_in.html", {"form": form}, status=422)
     for kind, key, _ in tries:
-        throttle.forget(kind, key)
+        throttle.take_back(kind, key)
     request.session.cycle_key()
     request.session[SESSION_KEY] = (sender.pk, senders.sign_in_mark(sender))
     return redirect("sender_posts")

@@ -552,9 +552,30 @@ GUARDS = (
     Guard(
         "P1 the same work for an unknown sender and a wrong password",
         "posting/submission/senders.py",
-        "is_right = check_password(password.strip(), sender.password if sender else nobodys_password)",
-        "is_right = sender is not None and check_password(password.strip(), sender.password)",
-        "tests/test_senders.py",
+        'is_right = passwords.is_right(password, sender.password if sender else "", Sender.objects.all())',
+        "is_right = sender is not None and passwords.is_right(password, sender.password, Sender.objects.all())",
+        "tests/test_no_oracle_sign_in.py",
+    ),
+    Guard(
+        "P1 the same work where a hash is of an older cost",
+        "chamberlist/passwords.py",
+        "if _cost_of(kept) == cost else _nobodys(cost)) for cost in sorted(costs)]",
+        "if _cost_of(kept) == cost else _nobodys(cost)) for cost in sorted(costs) if cost == _cost_of(kept) or not kept]",
+        "tests/test_no_oracle_sign_in.py",
+    ),
+    Guard(
+        "P1 the same work for an unknown name and for staff who may not come in",
+        "chamberlist/staffsite.py",
+        'is_right = passwords.is_right(password, user.password if user else "", User.objects.all())',
+        "is_right = user is not None and passwords.is_right(password, user.password, User.objects.all())",
+        "tests/test_no_oracle_sign_in.py",
+    ),
+    Guard(
+        "P1 who tries sees nothing of another's sign-in",
+        "chamberlist/throttle.py",
+        '.update(hits=F("hits") - 1)',
+        ".update(hits=0)",
+        "tests/test_sender_pages.py",
     ),
     Guard(
         "P1 staff find an address without a query string",

@@ -111,7 +111,7 @@ def test_an_unknown_address_and_a_wrong_password_get_the_same_answer(joe: Sender
     for address in (JOE, "eve@bloggs.example", "ann@bloggs.example"):
         client = Client()
         client.get(SIGN_IN)
-        with django_assert_num_queries(4):  # Three counters and one look-up.
+        with django_assert_num_queries(5):  # Three counters, one look-up, and what hashes cost.
             answers.append(sign_in(client, address, "wrong"))
     for answer, address in zip(answers, (JOE, "eve@bloggs.example", "ann@bloggs.example"), strict=True):
         assert answer.status_code == 422
@@ -154,11 +154,16 @@ def test_one_address_may_be_tried_100_times_from_everywhere(joe: Sender):
     assert answers == [422] * 100 + [429]
 
 
-def test_signing_in_starts_the_count_again(joe: Sender):
+def test_signing_in_is_not_counted_and_wrong_tries_stay_counted(joe: Sender):
+    """Else who tries could see that the true sender came in, and a sender could guess for ever at others' passwords."""
+    for _ in range(5):
+        sign_in(Client(), JOE, "wrong")
     for _ in range(3):
-        for _ in range(5):
-            sign_in(Client(), JOE, "wrong")
         signed_in(joe)
+    assert [sign_in(Client(), JOE, "wrong").status_code for _ in range(2)] == [422, 429]
+    for number in range(23):  # Of the network's 30: the one too many is counted as well.
+        assert sign_in(Client(), f"eve{number}@x.example", "wrong").status_code == 422
+    assert sign_in(Client(), "eve@x.example", "wrong").status_code == 429
 
 
 # Who sees what

@@ -31,7 +31,6 @@ def joe() -> Sender:
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What Argon2 was asked to do: a hash takes as long as a check."""
-    senders._nobodys_password()  # Made once a process, with the first unknown address.
     asked: list[str] = []
     encode, verify = QuickArgon2.encode, QuickArgon2.verify
 

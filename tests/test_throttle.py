@@ -53,12 +53,26 @@ def test_the_rest_of_a_window_is_told_in_whole_minutes(monkeypatch: pytest.Monke
 
 
 @pytest.mark.django_db
-def test_a_good_attempt_starts_again_at_nothing():
-    throttle.hit("a test", "anne", limit=1, per=HOUR)
+def test_a_good_attempt_is_not_counted_and_the_others_stay():
     throttle.hit("a test", "bob", limit=1, per=HOUR)
-    throttle.forget("a test", "anne")
-    assert throttle.hit("a test", "anne", limit=1, per=HOUR)
+    for _ in range(2):
+        throttle.hit("a test", "anne", limit=3, per=HOUR)
+    for _ in range(5):
+        assert throttle.hit("a test", "anne", limit=3, per=HOUR)
+        throttle.take_back("a test", "anne")
+    assert throttle.hit("a test", "anne", limit=3, per=HOUR)
+    assert not throttle.hit("a test", "anne", limit=3, per=HOUR)
     assert not throttle.hit("a test", "bob", limit=1, per=HOUR)
+
+
+@pytest.mark.django_db
+def test_what_was_never_counted_cannot_be_taken_back():
+    throttle.take_back("a test", "anne")
+    throttle.hit("a test", "anne", limit=1, per=HOUR)
+    for _ in range(3):
+        throttle.take_back("a test", "anne")
+    assert throttle.hit("a test", "anne", limit=1, per=HOUR)
+    assert not throttle.hit("a test", "anne", limit=1, per=HOUR)
 
 
 @pytest.mark.django_db

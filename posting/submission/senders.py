@@ -1,13 +1,12 @@
 """Approved senders and the passwords that the Chamber issues to them."""
 
 import secrets
-from functools import cache
 
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from chamberlist import audit
+from chamberlist import audit, passwords
 from chamberlist.clock import Now
 from posting.models import Sender
 from subscriptions import addresses
@@ -49,23 +48,22 @@ def revoke(sender: Sender, *, by: str) -> None:
 
 
 def authenticate(address_text: str, password: str) -> Sender | None:
-    """The sender with that contact address and password, or None; one Argon2 check in every case."""
+    """The sender with that contact address and password, or None: the same statements, and the same Argon2, in every case."""
     try:
         wanted = addresses.parse(address_text).hash
     except BadAddress:
         wanted = b""
-    nobodys_password = _nobodys_password()
+    password = password.strip()
     sender = Sender.objects.filter(address_hash=wanted, revoked_at=None).exclude(password="").first()
-    is_right = check_password(password.strip(), sender.password if sender else nobodys_password)
-    return sender if sender is not None and is_right else None
+    is_right = passwords.is_right(password, sender.password if sender else "", Sender.objects.all())
+    if sender is None or not is_right:
+        return None
+    if passwords.is_dated(sender.password):  # Only unless another one was issued meanwhile.
+        Sender.objects.filter(pk=sender.pk, password=sender.password).update(password=make_password(password))
+        sender.refresh_from_db()
+    return sender
 
 
 def sign_in_mark(sender: Sender) -> str:
     """What a session keeps beside the sender's number; another password makes another mark."""
     return salted_hmac("posting.sender.session", sender.password, algorithm="sha256").hexdigest()
-
-
-@cache
-def _nobodys_password() -> str:
-    """A hash to check against when there is no such sender, so that the answer takes as long."""
-    return make_password(secrets.token_hex(16))
