@@ -197,6 +197,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep posts": {"task": "posting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "weigh refusals": {"task": "posting.tasks.weigh_refusals", "schedule": 60.0, "options": {"expires": 60}},
     "forget what was passed on": {"task": "posting.tasks.forget_passed_mail", "schedule": 60.0, "options": {"expires": 60}},
+    "take password requests": {"task": "posting.tasks.take_password_requests", "schedule": 20.0, "options": {"expires": 20}},
     "read mail": {"task": "posting.tasks.read_mail", "schedule": 10.0, "options": {"expires": 10}},
     "prune mail": {"task": "posting.tasks.prune", "schedule": timedelta(hours=6)},
     "discard stale posts": {"task": "posting.tasks.discard_stale", "schedule": timedelta(hours=1)},
@@ -233,6 +234,7 @@ SYSTEM_MAILS = {  # Who renders which mail of ours: this package names the apps 
     "manage": "subscriptions.mails.manage",
     "leave_link": "subscriptions.mails.leave_by_link",
     "post_waiting": "posting.mails.post_waiting",
+    "password_wanted": "posting.mails.password_wanted",
     "post_rejected": "posting.mails.post_rejected",
     "post_discarded": "posting.mails.post_discarded",
     "test_copy": "posting.mails.test_copy",
@@ -254,6 +256,7 @@ STAFF_NOTICES = [
     "chamberlist.notices.halted",
     "posting.notices.waiting",
     "posting.notices.frozen",
+    "posting.notices.passwords",
     "posting.notices.mail",
     "chamberlist.notices.alerts",
 ]

@@ -26,6 +26,17 @@ class SignInForm(forms.Form):
     )
 
 
+class LostPasswordForm(forms.Form):
+    """Whatever is typed is taken: what is wrong with it is never said."""
+
+    address = forms.CharField(
+        label="Your contact e-mail address",
+        max_length=320,
+        widget=forms.EmailInput(attrs={"autocomplete": "username"}),
+        error_messages={"required": "Please type your contact address."},
+    )
+
+
 class PostForm(forms.Form):
     """Subject and text of a post, to one of the sender's lists."""
 

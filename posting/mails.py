@@ -10,6 +10,7 @@ from chamberlist.redaction import redact
 from chamberlist.systemmail import Mail, render
 from posting.delivery import copies
 from posting.models import InboundMail, Post, Sender
+from posting.submission import lostpasswords
 
 NOBODY = UUID(int=0)  # The links of a test copy lead to the pages of a subscription that there never was.
 
@@ -21,6 +22,15 @@ def post_waiting(post_id: int) -> Mail | None:
         return None
     link = settings.SITE_URL + reverse("admin:posting_post_change", args=[post.pk])
     return render("post_waiting", settings.CHAMBER_ALERTS, {"post": post, "link": link, "reasons": post.reasons})
+
+
+def password_wanted(sender_id: int) -> Mail | None:
+    """To staff: a sender has lost its password. None where it has a new one by now, or may post no longer."""
+    sender = lostpasswords.wanted().filter(pk=sender_id).first()
+    if sender is None:
+        return None
+    link = settings.SITE_URL + reverse("admin:posting_sender_change", args=[sender.pk])
+    return render("password_wanted", settings.CHAMBER_ALERTS, {"sender": sender, "link": link})
 
 
 def post_rejected(post_id: int) -> Mail | None:

@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from chamberlist.staffsite import Notice
 from posting.models import InboundMail, Post
+from posting.submission import lostpasswords
 
 
 def waiting() -> list[Notice]:
@@ -14,6 +15,15 @@ def waiting() -> list[Notice]:
 def frozen() -> list[Notice]:
     """The posts that were stopped for a check."""
     return [Notice(f"Stopped for a check: “{post.subject}”", _page(post), is_urgent=True) for post in _in(Post.State.FROZEN)]
+
+
+def passwords() -> list[Notice]:
+    """The senders who said that they lost their password; a mail proves nothing, so staff call them."""
+    words = "asks for a new password: call them under the number that you have, not under one that a mail names"
+    return [
+        Notice(f"{sender.name} {words}", reverse("admin:posting_sender_change", args=[sender.pk]))
+        for sender in lostpasswords.wanted()[:20]
+    ]
 
 
 def mail() -> list[Notice]:

@@ -8,6 +8,7 @@ from posting.delivery import sweep as sweeping
 from posting.feedback import effects, replies
 from posting.inbound import attending, keeping
 from posting.moderation import moderation
+from posting.submission import lostpasswords
 
 LANE_SECONDS = 60.0
 
@@ -55,6 +56,12 @@ def read_mail() -> None:
     """Read what came by mail, then make room for other tasks."""
     if attending.attend():
         bell.ring("posting.tasks.read_mail")
+
+
+@shared_task
+def take_password_requests() -> None:
+    """Read what was typed on the page for lost passwords."""
+    lostpasswords.take()
 
 
 @shared_task

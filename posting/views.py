@@ -17,14 +17,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from chamberlist import pages, throttle
 from posting import filepages
 from posting.delivery import copies, ledger
-from posting.forms import PostForm, SignInForm
+from posting.forms import LostPasswordForm, PostForm, SignInForm
 from posting.models import Delivery, Post, Sender
-from posting.submission import senders, submission
+from posting.submission import lostpasswords, senders, submission
 from posting.submission.reading import MAX_BODY
 
 P = ParamSpec("P")
 SESSION_KEY = "sender"
-QUARTER = timedelta(minutes=15)
+QUARTER, HOUR = timedelta(minutes=15), timedelta(hours=1)
+LOST_AN_HOUR, LOST_IN_ALL = 10, 200  # Lost passwords: from one network, and from all.
 WRONG = "The address and the password do not belong together. Check both, or ask the Chamber for a new password."
 TESTS_A_DAY = 10
 POSTS_A_PAGE = 20
@@ -67,8 +68,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         ("sign-in/both", f"{network} {address}", 6),
         ("sign-in/address", address, 100),
     )
-    allowed = [throttle.hit(kind, key, limit=limit, per=QUARTER) for kind, key, limit in tries]
-    if not all(allowed):
+    # In this order, and no further: beyond its own limit a network counts against nobody else.
+    if not all(throttle.hit(kind, key, limit=limit, per=QUARTER) for kind, key, limit in tries):
         return pages.too_many(request, retry_minutes=15)
     sender = senders.authenticate(address, form.cleaned_data["password"])
     if sender is None:
@@ -79,6 +80,27 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     request.session.cycle_key()
     request.session[SESSION_KEY] = (sender.pk, senders.sign_in_mark(sender))
     return redirect("sender_posts")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def lost_password(request: HttpRequest) -> HttpResponse:
+    """Ask the Chamber for a new password. The answer is the same whoever is a sender; no password comes by mail."""
+    form = LostPasswordForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "posting/lost_password.html", {"form": form}, status=422 if form.errors else 200)
+    counters = (("lost password/network", throttle.network(request), LOST_AN_HOUR), ("lost password/all", "", LOST_IN_ALL))
+    if not all(throttle.hit(kind, key, limit=limit, per=HOUR) for kind, key, limit in counters):
+        return pages.too_many(request, retry_minutes=60)
+    lostpasswords.receive(form.cleaned_data["address"])
+    return redirect("lost_password_sent")
+
+
+@never_cache
+@require_safe
+def lost_password_sent(request: HttpRequest) -> HttpResponse:
+    """What happens next, for every address."""
+    return render(request, "posting/lost_password_sent.html")
 
 
 @require_POST

@@ -571,6 +571,27 @@ GUARDS = (
         "tests/test_no_oracle_sign_in.py",
     ),
     Guard(
+        "P1 a lost password is asked for in the same way by everybody",
+        "posting/views.py",
+        """lostpasswords.receive(form.cleaned_data["address"])""",
+        """"@" in form.cleaned_data["address"] and lostpasswords.receive(form.cleaned_data["address"])""",
+        "tests/test_lost_passwords.py",
+    ),
+    Guard(
+        "P6 staff get a mail a day about a sender's lost password",
+        "posting/submission/lostpasswords.py",
+        "if told.filter(object_id=sender.pk, created_at__gt=Now() - DAY).exists():",
+        "if False:",
+        "tests/test_lost_passwords.py",
+    ),
+    Guard(
+        "P6 anybody can cause few mails to staff about lost passwords",
+        "posting/submission/lostpasswords.py",
+        "if told.filter(created_at__gt=Now() - HOUR).count() < MAILS_AN_HOUR:",
+        "if True:",
+        "tests/test_lost_passwords.py",
+    ),
+    Guard(
         "P1 who tries sees nothing of another's sign-in",
         "chamberlist/throttle.py",
         '.update(hits=F("hits") - 1)',

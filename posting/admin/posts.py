@@ -17,7 +17,7 @@ from posting import filepages
 from posting.delivery import copies, gate, ledger
 from posting.models import Post, Sender
 from posting.moderation import moderation
-from posting.submission import senders
+from posting.submission import lostpasswords, senders
 from subscriptions import addresses
 from subscriptions.addresses import Address, BadAddress
 
@@ -93,6 +93,18 @@ class SenderAdmin(VerbAdmin):
         Sender.objects.filter(pk=sender.pk).update(**limits)
         obj.pk = sender.pk
         obj.refresh_from_db()
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Sender | None = None,
+    ) -> HttpResponse:
+        context["is_wanted"] = obj is not None and lostpasswords.wanted().filter(pk=obj.pk).exists()
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def response_add(self, request: HttpRequest, obj: Sender, post_url_continue: str | None = None) -> HttpResponse:
         return self.issue(request, obj)

@@ -6,7 +6,7 @@ from posting.models.delivery import Delivery, DeliveryEvent, Lane
 from posting.models.inbound import InboundMail
 from posting.models.pace import Pace
 from posting.models.post import Post
-from posting.models.sender import Sender
+from posting.models.sender import PasswordRequest, Sender
 
 __all__ = [
     "Attachment",
@@ -17,6 +17,7 @@ __all__ = [
     "Lane",
     "Pace",
     "PassedMail",
+    "PasswordRequest",
     "Post",
     "Sender",
 ]

@@ -18,6 +18,9 @@ class Sender(models.Model):
     address_hash = models.BinaryField(unique=True)
     password = models.CharField(max_length=200, blank=True, editable=False, help_text="Argon2; empty until one is issued.")
     password_issued_at = models.DateTimeField(null=True, editable=False)
+    password_asked_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the business said that it lost its password."
+    )
     lists = models.ManyToManyField(MailingList, blank=True, related_name="senders")
     posts_a_day = models.PositiveSmallIntegerField(
         default=3, db_default=3, help_text="How many posts this sender may submit in 24 hours."
@@ -33,3 +36,16 @@ class Sender(models.Model):
 
     def __str__(self) -> str:
         return f"sender {self.pk}"
+
+
+class PasswordRequest(models.Model):
+    """What somebody typed on the page for lost passwords, kept until a worker reads it: the page knows of nobody."""
+
+    handle = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    sealed_typed = models.TextField(editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    typed = Sealed("sealed_typed")
+
+    def __str__(self) -> str:
+        return f"password request {self.pk}"

@@ -33,7 +33,9 @@ def approve(address: Address, *, name: str, lists: list[MailingList], by: str) -
 def issue_password(sender: Sender, *, by: str) -> str:
     """A new password, the only time it is shown; the old one and every sign-in with it end."""
     password = "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
-    Sender.objects.filter(pk=sender.pk).update(password=make_password(password), password_issued_at=Now(), revoked_at=None)
+    Sender.objects.filter(pk=sender.pk).update(
+        password=make_password(password), password_issued_at=Now(), password_asked_at=None, revoked_at=None
+    )
     sender.refresh_from_db()
     audit.record(by, "issue password", sender)
     return password
