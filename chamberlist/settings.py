@@ -67,7 +67,7 @@ if len(INDEX_KEYS.keys) != 1:
 # Where we are
 SITE_URL = env.str("SITE_URL").rstrip("/")
 SITE = urlsplit(SITE_URL)
-if SITE.scheme not in ("http", "https") or not SITE.hostname or SITE.path or SITE.query:
+if SITE.scheme not in ("http", "https") or not SITE.hostname or SITE.path or SITE.query or SITE.fragment or "@" in SITE.netloc:
     raise ImproperlyConfigured("SITE_URL is the site's address without a path, for example https://lists.chamber.example.")
 if SITE.scheme == "http" and not relay.is_loopback(SITE.hostname):
     raise ImproperlyConfigured("SITE_URL: http:// is for this machine alone; write https:// for any other.")
@@ -122,15 +122,16 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
+    "chamberlist.headers.on_every_answer",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "chamberlist.urls"
 WSGI_APPLICATION = "chamberlist.wsgi.application"
@@ -308,6 +309,9 @@ LOGIN_URL = "admin:login"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # Not Strict: the links in mails to staff and senders lead to their pages.
+if SECURE:  # Browsers take these names from this very host alone: no site beside or below it can plant a cookie of ours.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 CSRF_FAILURE_VIEW = "chamberlist.pages.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -315,7 +319,10 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_HOPS else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_SSL_HOST = SITE.netloc  # Else the redirect to https would lead to whatever host the request names.
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE else 0
+# For this host alone: what lies below it is not ours, and a Chamber's name may well have an old site in the clear below it.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

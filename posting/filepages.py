@@ -15,8 +15,7 @@ Address = Callable[[int], str]  # Of the page that gives the file at this place.
 
 SHOWN = ("image/png", "image/jpeg", "image/gif")
 SAVED = ("application/pdf", "text/plain", "text/csv", "text/calendar")  # Any other is just octets.
-# Nothing of a file runs or is fetched; browsers centre a picture by a style of their own.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"  # Nothing of a file runs or is fetched, and no page frames it.
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def test_each_file_comes_as_it_is_and_no_browser_takes_it_for_a_page(held: Post,
             answer = client.get(url)
             assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, file.content, kind)
             assert answer["X-Content-Type-Options"] == "nosniff"
-            assert answer["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+            assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
             assert answer["Content-Disposition"].startswith("inline" if kind == "image/png" else "attachment")
             assert "no-store" in answer["Cache-Control"]
             assert client.head(url).status_code == 200 and client.post(url).status_code == 405

@@ -110,6 +110,8 @@ ODD = [
     ("SITE_URL", "ftp://lists.chamber.example"),
     ("SITE_URL", "https://lists.chamber.example/path"),
     ("SITE_URL", "https://"),
+    ("SITE_URL", "https://joe:hunter2@lists.chamber.example"),
+    ("SITE_URL", "https://lists.chamber.example#top"),
     ("SITE_URL", "http://lists.chamber.example"),
     ("LIST_DOMAIN", "lists"),
     ("LIST_DOMAIN", "lists.chamber.example."),
@@ -176,10 +178,14 @@ def test_https_turns_on_what_browsers_need_and_loopback_does_without(monkeypatch
     assert secure.SECURE_HSTS_SECONDS >= 365 * 24 * 60 * 60
     assert secure.SESSION_COOKIE_SECURE
     assert secure.CSRF_COOKIE_SECURE
+    assert (secure.SESSION_COOKIE_NAME, secure.CSRF_COOKIE_NAME) == ("__Host-sessionid", "__Host-csrftoken")
+    assert secure.SECURE_SSL_HOST == "lists.chamber.example"
+    assert start(monkeypatch, SITE_URL="https://lists.chamber.example:8443").SECURE_SSL_HOST == "lists.chamber.example:8443"
     assert secure.SECURE_PROXY_SSL_HEADER == ("HTTP_X_FORWARDED_PROTO", "https")
     local = start(monkeypatch, SITE_URL="http://127.0.0.1:8000", PROXY_HOPS="0")
     assert not local.SECURE_SSL_REDIRECT
     assert not local.SESSION_COOKIE_SECURE
+    assert not hasattr(local, "SESSION_COOKIE_NAME")
     assert local.SECURE_PROXY_SSL_HEADER is None  # Nobody in front of us: a visitor's header is not believed.
 
 
