@@ -30,7 +30,7 @@ USER 10001:10001
 # A page that names a missing file breaks the build, not the site. The keys are made for this one command and kept nowhere;
 # the other values are never used. `migrate` in docker-compose.yml collects again into the volume that hides this folder.
 RUN set -a && eval "$(python -m chamberlist.keys)" \
-    && DATABASE_URL=postgres://build/none REDIS_URL=redis://build/0 SMTP_URL=smtp://build SITE_URL=https://build.example \
+    && DATABASE_URL=postgres:///none REDIS_URL=redis://localhost/0 SMTP_URL=smtp://build SITE_URL=https://build.example \
        LIST_DOMAIN=build.example CHAMBER_NAME=build CHAMBER_POSTAL_ADDRESS=build CHAMBER_CONTACT=build@build.example \
        python manage.py collectstatic --noinput --verbosity 0
 EXPOSE 8000

@@ -6,11 +6,15 @@ The first key of a ring makes, all of them open. ``manage.py makekeys`` prints f
 
 import base64
 import binascii
+import re
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations, pairwise
 
-KEY_BYTES = 32
+KEY_BYTES, SECRET_LENGTH = 32, 40
+EXAMPLE = re.compile(r"insecure|secret|change.?me|example|password|default|replace|your.?key|keyboard.?cat", re.IGNORECASE)
 BLOCK = """\
 # Secrets, made now. Keep them out of backups of the database: together with it they show the members.
 {secrets}
@@ -64,7 +68,7 @@ def parse(name: str, text: str) -> KeyRing:
             key = b""
         if not key_id.isalnum() or len(key) != KEY_BYTES:
             raise BadKeys(f"Key {position} is not of the form id:base64url of {KEY_BYTES} bytes. {advice}")
-        if len(set(key)) < KEY_BYTES // 4:
+        if len(set(key)) < KEY_BYTES // 4 or _is_regular(key) or all(32 <= octet < 127 for octet in key):
             raise BadKeys(f"Key {position} is not random. {advice}")
         if key_id in keys:
             raise BadKeys(f"Two keys have the same id {key_id}. {advice}")
@@ -72,6 +76,36 @@ def parse(name: str, text: str) -> KeyRing:
     if not keys:
         raise BadKeys(f"There is no key. {advice}")
     return KeyRing(keys)
+
+
+def check_apart(**rings: KeyRing) -> None:
+    """Raises ``BadKeys`` where two rings, by the names of their variables, share a key: a leak of one would be one of both."""
+    for (name, ring), (other_name, other) in combinations(rings.items(), 2):
+        if set(ring.keys.values()) & set(other.keys.values()):
+            raise BadKeys(
+                f"{name} and {other_name} have a key in common, so that a leak of one would be a leak of both. "
+                "Run `manage.py makekeys` and take a key of its own for the one that was filled in last."
+            )
+
+
+def checked_secret_key(text: str) -> str:
+    """``SECRET_KEY``; raises ``BadKeys`` where it can be guessed."""
+    advice = "Run `manage.py makekeys` for a good SECRET_KEY; everybody must then sign in again, and nothing is lost."
+    if len(text) < SECRET_LENGTH or len(set(text)) < 10:
+        raise BadKeys(f"SECRET_KEY is too short to be a secret. {advice}")
+    if EXAMPLE.search(text):
+        raise BadKeys(f"SECRET_KEY is one of an example, which everybody knows. {advice}")
+    if _is_regular(text.encode()):
+        raise BadKeys(f"SECRET_KEY is not random. {advice}")
+    return text
+
+
+def _is_regular(octets: bytes) -> bool:
+    """Whether it is one piece again and again, or goes on by the same step for the most part."""
+    if any(octets[period:] == octets[:-period] for period in range(1, len(octets) // 2 + 1)):
+        return True
+    steps = Counter((after - before) % 256 for before, after in pairwise(octets))
+    return steps.most_common(1)[0][1] > len(octets) // 2
 
 
 def environment() -> dict[str, str]:

@@ -49,6 +49,8 @@ def parse(url: str) -> Relay:
         raise BadRelay("SMTP_URL: tls= takes starttls (the default), implicit or none.")
     if tls == "none" and not is_loopback(parts.hostname):
         raise BadRelay("SMTP_URL: tls=none is for a server on this machine; write tls=starttls for any other.")
+    if parts.username and not parts.password and not is_loopback(parts.hostname):
+        raise BadRelay(f"SMTP_URL names a user and no password; write {FORM}, or leave the user out where the relay asks for none.")
     return Relay(
         host=parts.hostname,
         port=port or (465 if tls == "implicit" else 587),

@@ -16,7 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from chamberlist import dkim, keys, log, origins, providers, relay, resolvers
+from chamberlist import dkim, keys, log, origins, providers, relay, resolvers, servers
 
 django_stubs_ext.monkeypatch()  # Lets a class name the model that Django's generic bases are about.
 
@@ -55,14 +55,13 @@ def whole_number(name: str, default: int, *, low: int, high: int) -> int:
 
 
 # Secrets
-SECRET_KEY = env.str("SECRET_KEY")
-if len(SECRET_KEY) < 40 or len(set(SECRET_KEY)) < 10:
-    raise ImproperlyConfigured("SECRET_KEY is too short to be a secret; run `manage.py makekeys` for a good one.")
+SECRET_KEY = checked(lambda: keys.checked_secret_key(env.str("SECRET_KEY")))
 ADDRESS_KEYS = checked(lambda: keys.parse("ADDRESS_KEYS", env.str("ADDRESS_KEYS")))
 TOKEN_KEYS = checked(lambda: keys.parse("TOKEN_KEYS", env.str("TOKEN_KEYS")))
 INDEX_KEYS = checked(lambda: keys.parse("INDEX_KEYS", env.str("INDEX_KEYS")))
 if len(INDEX_KEYS.keys) != 1:
     raise ImproperlyConfigured("INDEX_KEYS takes one key, for ever: under another one no address would be found again.")
+checked(lambda: keys.check_apart(ADDRESS_KEYS=ADDRESS_KEYS, INDEX_KEYS=INDEX_KEYS, TOKEN_KEYS=TOKEN_KEYS))
 
 # Where we are
 SITE_URL = env.str("SITE_URL").rstrip("/")
@@ -162,6 +161,13 @@ LOGGING = log.configuration(LOG_LEVEL)
 # Postgres is the queue, and a durable one: a commit is on disk before anything that it marked is sent.
 if urlsplit(env.str("DATABASE_URL")).scheme not in ("postgres", "postgresql"):
     raise ImproperlyConfigured("DATABASE_URL is not of the form postgres://user:password@host:5432/name.")
+checked(
+    lambda: servers.checked(
+        "DATABASE_URL",
+        env.str("DATABASE_URL"),
+        advice="Give the database's user one, and write postgres://user:password@host:5432/name.",
+    )
+)
 DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -176,6 +182,11 @@ _options["options"] = f"{_options.get('options', '')} {_promised}".strip()
 CELERY_BROKER_URL = env.str("REDIS_URL")
 if not re.match(r"rediss?://[^/]", CELERY_BROKER_URL):
     raise ImproperlyConfigured("REDIS_URL is not of the form redis://:password@host:6379/0 (rediss:// with TLS).")
+checked(
+    lambda: servers.checked(
+        "REDIS_URL", CELERY_BROKER_URL, advice="Give the broker one (requirepass), and write redis://:password@host:6379/0."
+    )
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -620,6 +620,27 @@ GUARDS = (
         "tests/test_site_headers.py",
     ),
     Guard(
+        "P1 a key belongs to one ring",
+        "chamberlist/keys.py",
+        "if set(ring.keys.values()) & set(other.keys.values()):",
+        "if False:",
+        "tests/test_keys_and_settings.py",
+    ),
+    Guard(
+        "P1 a key that was made by hand is no secret",
+        "chamberlist/keys.py",
+        "or _is_regular(key) or all(32 <= octet < 127 for octet in key)",
+        "",
+        "tests/test_keys_and_settings.py",
+    ),
+    Guard(
+        "P1 a server on another machine is asked with a password",
+        "chamberlist/servers.py",
+        "if not password and not ELSEWHERE & set(options):",
+        "if False:",
+        "tests/test_keys_and_settings.py",
+    ),
+    Guard(
         "P1 who tries sees nothing of another's sign-in",
         "chamberlist/throttle.py",
         '.update(hits=F("hits") - 1)',

@@ -1,7 +1,9 @@
 """Secrets and settings: an odd value refuses to start with a sentence that says what to do."""
 
 import base64
+import hashlib
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
@@ -21,7 +23,14 @@ NEEDED = (
     *("SECRET_KEY", "ADDRESS_KEYS", "TOKEN_KEYS", "INDEX_KEYS", "SITE_URL", "LIST_DOMAIN", "STATE_DIR"),
     *("CHAMBER_NAME", "CHAMBER_POSTAL_ADDRESS", "CHAMBER_CONTACT", "DATABASE_URL", "REDIS_URL", "SMTP_URL"),
 )
-A_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
+KEY = hashlib.sha256(b"a key of the tests").digest()
+
+
+def encoded(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).decode()
+
+
+A_KEY = encoded(KEY)
 
 
 def start(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> ModuleType:
@@ -75,6 +84,18 @@ def test_a_file_that_cannot_be_read_is_named_in_a_sentence(monkeypatch: pytest.M
         start(monkeypatch, SMTP_URL_FILE=str(tmp_path / "binary"))
 
 
+GUESSED = (  # Keys of 32 bytes that somebody made by hand.
+    b"0" * 32,
+    bytes(range(32)),
+    bytes(range(0, 96, 3)),
+    bytes(range(255, 223, -1)),
+    bytes(range(16)) * 2,
+    hashlib.sha256(b"x").digest()[:16] * 2,
+    (hashlib.sha256(b"x").digest()[:9] * 4)[:32],
+    b"correct horse battery staple 123",
+    b"0123456789abcdef0123456789ABCDEF",
+    hashlib.sha256(b"x").hexdigest()[:32].encode(),
+)
 CAPS = ("DELIVERY_RATE", "COPIES_AN_HOUR", "MEMBER_COPIES_A_DAY", "CONFIRMATIONS_AN_HOUR")  # None can be switched off.
 NO_ORIGINS = (
     *("*", "https://*.chamber.example", "www.chamber.example", "https:", "https://", "ftp://www.chamber.example", "data:"),
@@ -99,9 +120,26 @@ NO_ORIGINS = (
         ",".join(f"https://w{n}.example" for n in range(21)),
     ),
 )
+OPEN = (
+    "server.chamber.example/0",
+    "joe@server.chamber.example/0",
+    "joe:@10.0.0.7:6379/0",
+    "localhost.evil.example/0",
+    "[2001:db8::1]/0",
+)
 ODD = [
     ("SECRET_KEY", "hunter2"),
     ("SECRET_KEY", "a" * 60),
+    ("SECRET_KEY", ""),
+    ("SECRET_KEY", "kD8vQ2mZr5xW9bN1hT6cJ4yP7fL0gS3aUeoiq"),  # 37 characters.
+    ("SECRET_KEY", "django-insecure-kD8vQ2mZr5xW9bN1hT6cJ4yP7fL0gS3aUeoiq"),
+    ("SECRET_KEY", "ChangeMe-kD8vQ2mZr5xW9bN1hT6cJ4yP7fL0gS3aUeoiq"),
+    ("SECRET_KEY", "my-secret-kD8vQ2mZr5xW9bN1hT6cJ4yP7fL0gS3aUeoiq"),
+    ("SECRET_KEY", "kD8vQ2mZr5xW9bN1hT6c" * 3),
+    ("SECRET_KEY", "kD8vQ2mZr5xW9bN1hT6c" * 2 + "kD8v"),
+    ("SECRET_KEY", "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"),
+    ("SECRET_KEY", "zyxwvutsrqponmlkjihgfedcba9876543210ZYXWVUTSRQPO"),
+    *(("ADDRESS_KEYS", f"k1:{encoded(key)}") for key in GUESSED),
     ("ADDRESS_KEYS", "k1:nonsense"),
     ("ADDRESS_KEYS", ""),
     ("TOKEN_KEYS", f"k1:{A_KEY},k1:{A_KEY}"),
@@ -132,6 +170,15 @@ ODD = [
     ("DATABASE_URL", "nonsense"),
     ("REDIS_URL", ""),
     ("REDIS_URL", "memory://"),
+    *(("REDIS_URL", f"{scheme}://{rest}") for scheme in ("redis", "rediss") for rest in OPEN),
+    ("REDIS_URL", "redis://:redis@broker.chamber.example/0"),
+    ("REDIS_URL", "redis://[::1/0"),
+    *(("DATABASE_URL", f"postgres://{rest}") for rest in OPEN),
+    ("DATABASE_URL", "postgres://chamberlist@/name?host=db.chamber.example"),
+    ("DATABASE_URL", "postgres://chamberlist:Chamberlist@db.chamber.example/name"),
+    ("DATABASE_URL", "postgres://hunter2:hunter2@10.0.0.7/name"),
+    ("DATABASE_URL", "postgres://joe:pass%77ord@10.0.0.7/name"),
+    ("SMTP_URL", "smtp://joe@smtp.chamber.example"),
     ("SMTP_URL", "smtp.chamber.example"),
     ("AUTHSERV_ID", "mx chamber"),
     ("AUTHSERV_ID", "mx.chamber.example; dmarc=pass"),
@@ -157,8 +204,46 @@ def test_an_odd_value_refuses_to_start_with_a_sentence_that_names_the_variable(
     sentence = str(refused.value)
     assert name in sentence
     assert sentence.endswith(".")
-    if name in ("SECRET_KEY", "ADDRESS_KEYS", "TOKEN_KEYS", "INDEX_KEYS", "SMTP_URL"):
+    if name in ("SECRET_KEY", "ADDRESS_KEYS", "TOKEN_KEYS", "INDEX_KEYS", "SMTP_URL", "REDIS_URL", "DATABASE_URL"):
         assert not value or value not in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgres:///name"),
+        ("DATABASE_URL", "postgres://joe@/name?host=/run/postgresql"),
+        ("DATABASE_URL", "postgres://joe@%2Frun%2Fpostgresql/name"),
+        ("DATABASE_URL", "postgres://joe@127.0.0.1:5432/name"),
+        ("DATABASE_URL", "postgres://joe:kD8vQ2mZ@db.chamber.example/name"),
+        ("DATABASE_URL", "postgres://joe@db.chamber.example/name?passfile=/run/secrets/pgpass"),
+        ("REDIS_URL", "redis://localhost:6379/0"),
+        ("REDIS_URL", "redis://[::1]:6379/0"),
+        ("REDIS_URL", "redis://:kD8vQ2mZ@redis:6379/0"),
+        ("REDIS_URL", "rediss://joe:kD8vQ2mZ@broker.chamber.example:6379/0"),
+        ("SMTP_URL", "smtp://smtp.chamber.example:25"),  # A relay that knows this machine by its address.
+        ("SMTP_URL", "smtp://joe@127.0.0.1/?tls=none"),
+    ],
+)
+def test_a_server_of_this_machine_or_with_a_password_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    start(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(("ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS"), 2)])
+def test_a_key_belongs_to_one_ring(monkeypatch: pytest.MonkeyPatch, one: str, other: str):
+    start(monkeypatch, **{one: keys.fresh("k1"), other: keys.fresh("k1")})
+    for text in (f"k1:{A_KEY}", f"k1:{A_KEY}" if "INDEX_KEYS" in (one, other) else f"{keys.fresh('new')},old:{A_KEY}"):
+        with pytest.raises(ImproperlyConfigured, match=f"{one} and {other} have a key in common.*makekeys") as refused:
+            start(monkeypatch, **{one: f"k2:{A_KEY}", other: text})
+        assert A_KEY[:10] not in str(refused.value)
+
+
+def test_fresh_secrets_are_never_taken_for_guessed_ones():
+    for _ in range(300):
+        fresh = keys.environment()
+        keys.checked_secret_key(fresh["SECRET_KEY"])
+        keys.check_apart(**{name: keys.parse(name, fresh[name]) for name in keys.SECRETS})
 
 
 def test_a_refusal_is_what_the_operator_reads_last_and_quotes_no_secret():
@@ -249,9 +334,9 @@ def test_a_ring_keeps_its_order_and_does_not_show_its_keys():
     ring = keys.parse("TOKEN_KEYS", f" {keys.fresh('new')} , old:{A_KEY},")
     assert list(ring.keys) == ["new", "old"]
     assert ring.first[0] == "new"
-    assert ring.keys["old"] == bytes(range(32))
+    assert ring.keys["old"] == KEY
     assert A_KEY not in repr(ring)
-    assert repr(bytes(range(32))) not in repr(ring)
+    assert repr(KEY) not in repr(ring)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +351,7 @@ def test_a_ring_keeps_its_order_and_does_not_show_its_keys():
         (f"k1:{A_KEY[:20]}!{A_KEY[20:]}", "Key 1 is not of the form"),
         ("k1:é", "Key 1 is not of the form"),
         (f"k1:{A_KEY},k2:", "Key 2 is not of the form"),
-        ("k1:" + base64.urlsafe_b64encode(b"0" * 32).decode(), "Key 1 is not random"),
+        *((f"k1:{A_KEY},k2:{encoded(key)}", "Key 2 is not random") for key in GUESSED),
         (f"k1:{A_KEY},k1:{A_KEY}", "Two keys have the same id k1"),
     ],
 )

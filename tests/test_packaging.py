@@ -1,6 +1,7 @@
 """What operators start from: the image, the compose file, and documents whose commands, settings and links exist."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 from django.core.management import get_commands
 
+from chamberlist.embedded import valkey, watchdog
+from chamberlist.embedded.processes import answers, free_port
 from posting.inbound.server import CLOSING_SECONDS
 
 REPOSITORY = Path(__file__).parent.parent
@@ -25,9 +29,9 @@ SERVERS = ("postgres", "redis")
 SETTINGS = (REPOSITORY / "chamberlist" / "settings.py").read_text()
 READ = re.compile(r'(?:env\.\w+|whole_number)\(\s*"([A-Z_]+)"')
 NEEDED = set(re.findall(r'env\.\w+\("([A-Z_]+)"\)', SETTINGS)) | {"DATABASE_URL"}
-SECRETS = {"SECRET_KEY", "ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS", "DATABASE_URL", "SMTP_URL", "DKIM_KEY", "ANYMAIL"}
+SECRETS = {"SECRET_KEY", "ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "DKIM_KEY", "ANYMAIL"}
 OURS = {name for name, app in get_commands().items() if str(app) in ("chamberlist", "subscriptions", "posting")} | {"makekeys"}
-DJANGOS = {"check", "migrate", "collectstatic", "createsuperuser"}
+DJANGOS = {"changepassword", "check", "migrate", "collectstatic", "createsuperuser"}
 
 
 def dockerfile() -> list[tuple[str, str]]:
@@ -151,8 +155,26 @@ def test_no_secret_stands_in_the_file_or_has_a_default():
         assert not SECRETS & set(given) and "POSTGRES_PASSWORD" not in given
     for secret in COMPOSE["secrets"].values():
         assert re.fullmatch(r"\./secrets/\w+", secret["file"])
-    assert set(COMPOSE["secrets"]) == {name.lower() for name in SECRETS} | {"postgres_password"}
+    assert set(COMPOSE["secrets"]) == {name.lower() for name in SECRETS} | {"postgres_password", "redis_password"}
     assert not re.search(r"://[^/\s]*:[^/\s]*@", COMPOSE_TEXT)
+
+
+def test_the_broker_asks_for_the_password_of_its_file(tmp_path: Path):
+    """Its command, as the shell of its image reads it, with the server that tests have."""
+    secret, port = tmp_path / "secret", free_port()
+    secret.write_text("kD8vQ2mZr5xW9bN1")
+    shell, option, script = SERVICES["redis"]["command"]
+    script = script.replace("$$", "$").replace("redis-server", f"{valkey.binary()} --bind 127.0.0.1 --port {port}")
+    environment = {"PATH": os.environ["PATH"], "REDIS_PASSWORD_FILE": str(secret)}
+    with subprocess.Popen([shell, option, script], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
+        try:
+            assert watchdog.wait_until(lambda: answers(port), 30)
+            assert "kD8vQ2mZr5xW9bN1" not in Path(f"/proc/{server.pid}/cmdline").read_text()
+            with pytest.raises(redis.exceptions.AuthenticationError):
+                redis.Redis(port=port).ping()
+            assert redis.Redis(port=port, password="kD8vQ2mZr5xW9bN1").ping() is True
+        finally:
+            server.terminate()
 
 
 @pytest.mark.parametrize("name", ["SITE_URL", "LIST_DOMAIN", "CHAMBER_NAME", "CHAMBER_POSTAL_ADDRESS", "CHAMBER_CONTACT"])
