@@ -641,6 +641,13 @@ GUARDS = (
         "tests/test_keys_and_settings.py",
     ),
     Guard(
+        "P1 who answers for a domain does not learn who may post",
+        "posting/inbound/routing.py",
+        "matters = bool(letter and letter.password)",
+        "matters = bool(letter and letter.password) and bymail.sender_of(read.author) is not None",
+        "tests/test_no_oracle_door.py",
+    ),
+    Guard(
         "P1 who tries sees nothing of another's sign-in",
         "chamberlist/throttle.py",
         '.update(hits=F("hits") - 1)',

@@ -83,14 +83,17 @@ def recognised(mail: InboundMail, destination: Destination, examined: Examined) 
 
 
 def question(read: Read) -> Question | None:
-    """What must be asked of the author's domain before ``route``; None where the answer would change nothing."""
+    """What must be asked of the author's domain before ``route``; None where the answer would change nothing.
+
+    Whoever is subscribed, or may post: a question that is asked can be seen.
+    """
     letter = read.examined.letter
     if read.kind == "post":
-        matters = bool(letter and letter.password) and bymail.sender_of(read.author) is not None
+        matters = bool(letter and letter.password)
     elif read.kind == "leave":
-        matters = read.destination.handle is None  # Whoever is subscribed: a question that is asked can be seen.
+        matters = read.destination.handle is None
     else:
-        matters = read.destination.place == "talk" and bymail.sender_of(read.author) is not None
+        matters = read.destination.place == "talk"
     return Question(read.mail.content, read.author, settings.AUTHSERV_ID, settings.DNS_RESOLVERS) if matters else None
 
 
