@@ -28,8 +28,8 @@ from tests.smtpserver import SmtpServer
 pytestmark = pytest.mark.django_db
 WHO = ("stranger", "sender", "staff")
 KEPT_IN_CACHES = {"brand", ""}  # The Chamber's colour, and where its icon is: the same for everybody.
-TOKEN_PAGES = {"confirm", "leave", "undo_leave", "choose", "resume", "manage"}
-FRAMED = {"embed", "embedded", "subscribe_embed"}  # The form that other sites may show, at the origins that settings name.
+TOKEN_PAGES = {"confirm", "leave", "undo_leave", "choose", "manage"}
+FRAMED = {"embed", "embed_requested"}  # The form that other sites may show, at the origins that settings name.
 ASSETS = {  # Elements that make a browser fetch something, or send something somewhere.
     *(("script", "src"), ("img", "src"), ("img", "srcset"), ("source", "src"), ("source", "srcset"), ("iframe", "src")),
     *(("link", "href"), ("object", "data"), ("embed", "src"), ("video", "src"), ("video", "poster"), ("audio", "src")),
