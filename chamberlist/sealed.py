@@ -2,7 +2,9 @@
 
 import base64
 import hmac
+import json
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Self, overload
 
@@ -74,17 +76,25 @@ def blind_index(kind: str, normalised: str) -> bytes:
     return hmac.digest(key, f"{kind}\0{normalised}".encode(), "sha256")
 
 
-class _Column:
-    """What both kinds of sealed attributes share: which column holds the value, and which row it is bound to."""
+class _Column(property):
+    """What all sealed attributes share: which column holds the value, and which row it is bound to.
+
+    A property, since Django takes the name of one among a new row's keywords and in ``get_or_create(defaults=...)``. A query knows
+    the column alone: ``columns`` gives what ``update`` takes.
+    """
 
     declared: ClassVar[list[tuple[type[models.Model], "_Column"]]] = []
 
     def __init__(self, column: str, *, row: str = "handle") -> None:
+        super().__init__(self._read, self._write)
         self.column = column
         self.row = row
 
     def __set_name__(self, owner: type[models.Model], name: str) -> None:
         _Column.declared.append((owner, self))
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self._write(instance, value)
 
     def place(self, model: type[models.Model], row: Any) -> str:
         """What the sealed value is bound to."""
@@ -94,39 +104,83 @@ class _Column:
         """The same for a row at hand."""
         return self.place(type(instance), getattr(instance, self.row))
 
+    def sealed(self, value: Any, *, place: str) -> Any:
+        """What the column holds for ``value``."""
+        raise NotImplementedError
+
+    def resealed(self, value: Any, *, place: str) -> Any:
+        """The same under the first key; raises ``Unreadable``."""
+        return seal(unseal(value, place=place), place=place)
+
+    def _read(self, instance: models.Model) -> Any:
+        raise NotImplementedError
+
+    def _write(self, instance: models.Model, value: Any) -> None:
+        setattr(instance, self.column, self.sealed(value, place=self.place_in(instance)))
+
 
 class Sealed(_Column):
     """A model attribute that reads and writes text; the text column ``column`` holds it sealed, bound to the row's ``row`` value.
 
-    ``row`` is a field with a random default, known before the row is saved, that never changes.
+    ``row`` is a field with a random default, known before the row is saved, that never changes. No text is an empty column.
     """
 
     @overload
-    def __get__(self, instance: None, owner: type[models.Model]) -> Self: ...
+    def __get__(self, instance: None, owner: Any = None, /) -> Self: ...
     @overload
-    def __get__(self, instance: models.Model, owner: type[models.Model]) -> str: ...
-    def __get__(self, instance: models.Model | None, owner: type[models.Model]) -> Self | str:
-        if instance is None:
-            return self
+    def __get__(self, instance: models.Model, owner: Any = None, /) -> str: ...
+    def __get__(self, instance: Any, owner: Any = None, /) -> Self | str:
+        return self if instance is None else self._read(instance)
+
+    def sealed(self, value: str, *, place: str) -> str:
+        return seal(value, place=place) if value else ""
+
+    def _read(self, instance: models.Model) -> str:
         value: str = getattr(instance, self.column)
         return unseal(value, place=self.place_in(instance)) if value else ""
 
-    def __set__(self, instance: models.Model, text: str) -> None:
-        setattr(instance, self.column, seal(text, place=self.place_in(instance)))
+
+class SealedStrings(_Column):
+    """The same for a list of texts, as JSON. What is read is a copy: to change it, assign a list."""
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None, /) -> Self: ...
+    @overload
+    def __get__(self, instance: models.Model, owner: Any = None, /) -> list[str]: ...
+    def __get__(self, instance: Any, owner: Any = None, /) -> Self | list[str]:
+        return self if instance is None else self._read(instance)
+
+    def sealed(self, value: Sequence[str], *, place: str) -> str:
+        return seal(json.dumps([*value]), place=place) if value else ""
+
+    def _read(self, instance: models.Model) -> list[str]:
+        value: str = getattr(instance, self.column)
+        texts: list[str] = json.loads(unseal(value, place=self.place_in(instance))) if value else []
+        return texts
 
 
 class SealedBytes(_Column):
     """The same for octets, in a binary column that may be empty (None)."""
 
     @overload
-    def __get__(self, instance: None, owner: type[models.Model]) -> Self: ...
+    def __get__(self, instance: None, owner: Any = None, /) -> Self: ...
     @overload
-    def __get__(self, instance: models.Model, owner: type[models.Model]) -> bytes: ...
-    def __get__(self, instance: models.Model | None, owner: type[models.Model]) -> Self | bytes:
-        if instance is None:
-            return self
+    def __get__(self, instance: models.Model, owner: Any = None, /) -> bytes: ...
+    def __get__(self, instance: Any, owner: Any = None, /) -> Self | bytes:
+        return self if instance is None else self._read(instance)
+
+    def sealed(self, value: bytes, *, place: str) -> bytes:
+        return seal_bytes(value, place=place)
+
+    def resealed(self, value: bytes, *, place: str) -> bytes:
+        return seal_bytes(unseal_bytes(bytes(value), place=place), place=place)
+
+    def _read(self, instance: models.Model) -> bytes:
         value = getattr(instance, self.column)
         return unseal_bytes(bytes(value), place=self.place_in(instance)) if value else b""
 
-    def __set__(self, instance: models.Model, content: bytes) -> None:
-        setattr(instance, self.column, seal_bytes(content, place=self.place_in(instance)))
+
+def columns(instance: models.Model, **values: Any) -> dict[str, Any]:
+    """What ``update`` and ``advance`` of this one row take for its sealed attributes with these values."""
+    found: dict[str, _Column] = {name: getattr(type(instance), name) for name in values}
+    return {column.column: column.sealed(values[name], place=column.place_in(instance)) for name, column in found.items()}

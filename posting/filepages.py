@@ -39,8 +39,8 @@ def text(post: Post, address: Address) -> SafeString:
 
 def listed(post: Post, address: Address) -> list[Listed]:
     """Its files, in order, without what is in them."""
-    rows = post.attachments.order_by("position").values_list("name", "kind", "size", "position", "content_id")
-    return [Listed(name, kind, size, address(place), bool(content_id)) for name, kind, size, place, content_id in rows]
+    files = post.attachments.order_by("position").defer("sealed_content")
+    return [Listed(file.name, file.kind, file.size, address(file.position), bool(file.content_id)) for file in files]
 
 
 def file(post: Post, position: int) -> HttpResponse:
@@ -48,7 +48,7 @@ def file(post: Post, position: int) -> HttpResponse:
     found = get_object_or_404(post.attachments, position=position)
     is_picture = found.kind in SHOWN
     kind = found.kind if is_picture or found.kind in SAVED else "application/octet-stream"
-    response = HttpResponse(bytes(found.content), content_type=kind)
+    response = HttpResponse(found.content, content_type=kind)
     response["Content-Disposition"] = content_disposition_header(not is_picture, found.name) or "attachment"
     response["Content-Security-Policy"] = POLICY
     response["X-Content-Type-Options"] = "nosniff"

@@ -65,7 +65,8 @@ def test_a_receipt_says_what_happens_next(smtp: SmtpServer, sender: Sender, rung
 def test_a_receipt_that_comes_late_promises_no_stop(smtp: SmtpServer, sender: Sender, rung, state: str):
     post = builders.an_accepted_post(sender)
     SystemMail.objects.all().delete()
-    Post.objects.update(state=state, reject_reason="No.", audience=0)
+    builders.overwrite(post, reject_reason="No.")
+    Post.objects.update(state=state, audience=0)
     autoreply.receipt("mail_receipt", post.pk, recipient_hash=JOE.hash)
     mail = sent(smtp)
     assert "have it stopped" not in mail.text and "Withdraw" not in mail.text and "sign in" in mail.text

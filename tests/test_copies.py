@@ -202,7 +202,8 @@ def an_unsaved_post(subject: str, lines: list[str], name: str, html: str = "") -
     mailing_list = MailingList(slug="promotions", name="Promotions")
     sender = Sender(name=" ".join(name.split()))
     sender.address = "joe@bloggs.example"
-    post = Post(pk=1, mailing_list=mailing_list, sender=sender, subject=" ".join(subject.split()), body="\n".join(lines), html=html)
+    post = Post(pk=1, mailing_list=mailing_list, sender=sender)
+    post.subject, post.body, post.html = " ".join(subject.split()), "\n".join(lines), html
     post.submission_key, post.accepted_at = uuid.uuid4(), datetime(2026, 11, 23, tzinfo=UTC)
     return post
 

@@ -315,7 +315,7 @@ def test_refusals_in_different_words_freeze_nothing(smtp: SmtpServer, post: Post
 
 
 def test_a_text_that_was_changed_after_acceptance_is_not_sent(smtp: SmtpServer, post: Post):
-    Post.objects.filter(pk=post.pk).update(body="Something else.")
+    builders.overwrite(post, body="Something else.")
     run_lanes()
     assert smtp.received == []
     post.refresh_from_db()

@@ -35,7 +35,7 @@ def test_a_good_post_passes():
 
 def test_a_text_that_names_somebody_else_does_not_pass():
     post = builders.a_post_to("anne@bakery.example")
-    Post.objects.filter(pk=post.pk).update(body="Ask bob@garage.example")
+    builders.overwrite(post, body="Ask bob@garage.example")
     assert "not the one that was accepted" in gate.check_post(compiled_again(post))
     changed = Post.objects.get(pk=post.pk)
     Post.objects.filter(pk=post.pk).update(accepted_hash=changed.content_hash)

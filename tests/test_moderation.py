@@ -142,7 +142,7 @@ def test_acceptance_freezes_content_and_expiry_and_leaves_time_to_undo(joe: Send
 def test_what_changed_since_the_moderator_read_it_is_not_accepted(joe: Sender):
     post = builders.a_held_post(joe)
     seen = post.content_hash
-    Post.objects.update(body="Something else.")
+    builders.overwrite(post, body="Something else.")
     assert "has changed since you read it" in moderation.accept(post, content_hash=seen, by="ann")
     assert "has changed since you read it" in moderation.accept(post, content_hash="", by="ann")
     post.refresh_from_db()

@@ -29,7 +29,7 @@ def what_goes_with(model: type[Stateful], state: str) -> dict[str, Any]:
         return {
             **ACCEPTED,
             "frozen_reason": "A check" if state == "frozen" else "",
-            "reject_reason": "No" if state == "rejected" else "",
+            "sealed_reject_reason": "sealed" if state == "rejected" else "",
         }
     if model is Delivery and state == "sending":
         return {"lane": Lane.objects.get_or_create(number=1)[0], "lane_token": 1}

@@ -109,7 +109,7 @@ def attached(post: Post) -> list[Attachment]:
 
 
 def _attachment(row: AttachmentRow) -> Attachment:
-    return Attachment(row.name, row.kind, bytes(row.content), row.content_id and picture_id(row.content_id))
+    return Attachment(row.name, row.kind, row.content, row.content_id and picture_id(row.content_id))
 
 
 def picture_id(content_id: str) -> str:

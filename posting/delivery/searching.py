@@ -49,7 +49,7 @@ def texts_in_file(content: bytes, kind: str) -> Iterator[str]:
 
 def sealed_in(post: Post) -> list[str]:
     """The names of its files that cannot be looked into."""
-    return [file.name for file in post.attachments.order_by("position") if _is_sealed(bytes(file.content), file.kind)]
+    return [file.name for file in post.attachments.order_by("position") if _is_sealed(file.content, file.kind)]
 
 
 def named_in(post: Post) -> Iterator[tuple[str, str]]:
@@ -61,7 +61,7 @@ def named_in(post: Post) -> Iterator[tuple[str, str]]:
     for file in post.attachments.order_by("position"):
         yield from ((written, file.name) for written in addresses_in(unquote(file.name)))
         with suppress(Sealed):  # Those hold the post by themselves.
-            yield from ((written, file.name) for written in addresses_in_file(bytes(file.content), file.kind))
+            yield from ((written, file.name) for written in addresses_in_file(file.content, file.kind))
 
 
 def _is_sealed(content: bytes, kind: str) -> bool:

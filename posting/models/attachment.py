@@ -1,9 +1,12 @@
 """The files that go with a post."""
 
 import hashlib
+import uuid
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 
+from chamberlist.sealed import Sealed, SealedBytes
 from posting.models.post import Post
 
 
@@ -12,12 +15,16 @@ class Attachment(models.Model):
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="attachments")
     position = models.PositiveSmallIntegerField(help_text="Its place in the message, from 0.")
-    name = models.CharField(max_length=120)
+    handle = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
+    sealed_name = models.TextField(editable=False)
     kind = models.CharField(max_length=60, help_text="Its media type, such as image/png.")
     content_id = models.CharField(max_length=60, blank=True, help_text="Of a picture in the text (RFC 2392), without brackets.")
-    content = models.BinaryField()
+    sealed_content = models.BinaryField(editable=False)
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
+
+    name = Sealed("sealed_name")
+    content = SealedBytes("sealed_content")
 
     class Meta:
         ordering = ("position",)
@@ -30,13 +37,6 @@ class Attachment(models.Model):
     def of(cls, post: Post, position: int, *, name: str, kind: str, content: bytes, content_id: str = "") -> "Attachment":
         """A new one, not yet saved."""
         digest = hashlib.sha256(content).hexdigest()
-        return cls(
-            post=post,
-            position=position,
-            name=name,
-            kind=kind,
-            content=content,
-            content_id=content_id,
-            size=len(content),
-            sha256=digest,
-        )
+        made = cls(post=post, position=position, kind=kind, content_id=content_id, size=len(content), sha256=digest)
+        made.name, made.content = name, content
+        return made

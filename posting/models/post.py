@@ -1,13 +1,16 @@
 """What was submitted, and where it is on its way."""
 
 import hashlib
+import uuid
 from datetime import timedelta
 from typing import ClassVar
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 
 from chamberlist.clock import Now
+from chamberlist.sealed import Sealed, SealedStrings
 from chamberlist.states import Stateful, is_one_of
 from posting.models.sender import Sender
 from subscriptions.models import MailingList
@@ -31,7 +34,7 @@ class PostState(models.TextChoices):
 
 
 class Post(Stateful):
-    """A message to a list. Acceptance freezes its content and its expiry."""
+    """A message to a list. Acceptance freezes its content and its expiry. What it says may name people, so it is sealed."""
 
     State = PostState
 
@@ -48,19 +51,20 @@ class Post(Stateful):
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="posts")
     submission_key = models.UUIDField(help_text="One form or one mail is one post, however often it is submitted.")
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT, editable=False)
-    subject = models.CharField(max_length=200)
-    body = models.TextField("text")
-    html = models.TextField(
+    handle = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
+    sealed_subject = models.TextField(editable=False)
+    sealed_body = models.TextField(editable=False)
+    sealed_html = models.TextField(
         blank=True, db_default="", editable=False, help_text="The text as HTML, sanitised; else made from the text."
     )
     fingerprint = models.CharField(
         max_length=32, blank=True, db_default="", editable=False, help_text="By which a copy that comes back is known."
     )
     reasons = models.JSONField(default=list, editable=False, help_text="Why it is held, as sentences.")
-    allowed_addresses = models.JSONField(
-        default=list, editable=False, help_text="Addresses in the text that staff allowed by name."
+    sealed_allowed_addresses = models.TextField(
+        blank=True, db_default="", editable=False, help_text="Addresses in the text that staff allowed by name."
     )
-    reject_reason = models.TextField(blank=True, editable=False)
+    sealed_reject_reason = models.TextField(blank=True, db_default="", editable=False)
     frozen_reason = models.CharField(max_length=300, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)
@@ -80,6 +84,12 @@ class Post(Stateful):
     )
     last_copy = models.BigIntegerField(default=0, db_default=0, editable=False, help_text="The highest id of its copies.")
 
+    subject = Sealed("sealed_subject")
+    body = Sealed("sealed_body")
+    html = Sealed("sealed_html")
+    allowed_addresses = SealedStrings("sealed_allowed_addresses")
+    reject_reason = Sealed("sealed_reject_reason")
+
     class Meta:
         ordering = ("-pk",)
         constraints = (
@@ -98,7 +108,7 @@ class Post(Stateful):
                 condition=~Q(state__in=("sending", "done")) | Q(audience__isnull=False), name="post_sent_to_an_audience"
             ),
             models.CheckConstraint(condition=Q(state="frozen") ^ Q(frozen_reason=""), name="post_frozen_has_reason"),
-            models.CheckConstraint(condition=~Q(state="rejected") | ~Q(reject_reason=""), name="post_rejected_has_reason"),
+            models.CheckConstraint(condition=~Q(state="rejected") | ~Q(sealed_reject_reason=""), name="post_rejected_has_reason"),
         )
         indexes = (
             models.Index(fields=["state"], condition=Q(state__in=("held", "accepted", "sending", "frozen")), name="post_open"),
@@ -112,9 +122,10 @@ class Post(Stateful):
     def content_hash(self) -> str:
         """SHA-256 over everything that shapes the copies, as hexadecimal digits."""
         parts = [self.subject, self.body, str(self.sender_id), str(self.mailing_list_id)]
-        files = list(self.attachments.order_by("position").values_list("name", "kind", "content_id", "sha256")) if self.pk else []
-        if self.html or files:
-            parts += [self.html, *(part for file in files for part in file)]
+        files = self.attachments.order_by("position").defer("sealed_content") if self.pk else ()
+        described = [part for file in files for part in (file.name, file.kind, file.content_id, file.sha256)]
+        if self.html or described:
+            parts += [self.html, *described]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from chamberlist import audit, bell, systemmail
+from chamberlist import audit, bell, sealed, systemmail
 from chamberlist.clock import Now
 from posting.delivery import closing, fingerprints, gate, searching
 from posting.models import Delivery, Post
@@ -20,7 +20,7 @@ NOT_ACCEPTED: dict[str, Any] = {
     "accepted_at": None,
     "accepted_by": "",
     "accepted_hash": "",
-    "allowed_addresses": [],
+    "sealed_allowed_addresses": "",
     "starts_at": None,
     "expires_at": None,
 }
@@ -49,7 +49,7 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
         "accepted_by": by,
         "accepted_hash": content_hash,
         "fingerprint": fingerprints.of(post.subject, post.body),
-        "allowed_addresses": post.allowed_addresses,
+        "sealed_allowed_addresses": post.sealed_allowed_addresses,
         "starts_at": Now() + wait,
         "expires_at": Now() + LIFE,
     }
@@ -65,7 +65,7 @@ def reject(post: Post, *, reason: str, by: str) -> str:
     reason = reason.strip()
     if not reason:
         return "Please write a reason: the sender gets it by mail."
-    if not post.advance(State.REJECTED, reject_reason=reason, ended_at=Now()):
+    if not post.advance(State.REJECTED, **sealed.columns(post, reject_reason=reason), ended_at=Now()):
         return _moved_on(post)
     audit.record(by, "reject", post, reason=reason)
     systemmail.queue("post_rejected", post.pk)

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from chamberlist import systemmail
+from chamberlist import sealed, systemmail
 from chamberlist.clock import Now
+from chamberlist.redaction import redact
 from posting.delivery import mime
 from posting.models import Attachment, Post, Sender
 from posting.moderation import moderation, rules
@@ -33,10 +34,12 @@ def write(
     ``html`` shows a file as a picture where it names its ``content_id`` (``cid:``).
     """
     page, attached = enclosing.enclosed(key, html, files)
-    text = {"mailing_list": mailing_list, "subject": " ".join(subject.split()), "body": body.strip(), "html": page}
-    post, is_new = Post.objects.get_or_create(sender=sender, submission_key=key, defaults=text)
+    words = {"subject": " ".join(subject.split()), "body": body.strip(), "html": page}
+    fresh = {"mailing_list": mailing_list, **words}
+    post, is_new = Post.objects.get_or_create(sender=sender, submission_key=key, defaults=fresh)
     if not is_new:  # Perhaps changed after a step back in the browser.
-        is_draft = Post.objects.filter(pk=post.pk, state=State.DRAFT).update(**text)
+        draft = Post.objects.filter(pk=post.pk, state=State.DRAFT)
+        is_draft = draft.update(mailing_list=mailing_list, **sealed.columns(post, **words))
         post.refresh_from_db()
         if not is_draft:
             return post
@@ -55,14 +58,14 @@ def rewrite(post: Post, mailing_list: MailingList, *, subject: str, body: str) -
     if body.strip().splitlines() != draft.body.splitlines():
         draft.body, draft.html = body.strip(), ""
         draft.attachments.update(content_id="")  # There is no text left to show a picture in.
-    draft.save(update_fields=["mailing_list", "subject", "body", "html"])
+    draft.save(update_fields=["mailing_list", "sealed_subject", "sealed_body", "sealed_html"])
     return ""
 
 
 @transaction.atomic
 def keep_reasons(post: Post, reasons: Sequence[str]) -> None:
     """Why a draft is to be held whenever it is submitted, beside what the rules say."""
-    Post.objects.filter(pk=post.pk, state=State.DRAFT).update(reasons=list(reasons))
+    Post.objects.filter(pk=post.pk, state=State.DRAFT).update(reasons=[redact(reason) for reason in reasons])
 
 
 @transaction.atomic
