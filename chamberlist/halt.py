@@ -5,6 +5,7 @@ from django.db import transaction
 from chamberlist import audit
 from chamberlist.clock import Now
 from chamberlist.models import Halt
+from chamberlist.redaction import redact
 
 BREAKER = "the breaker"  # Who halts by itself.
 
@@ -18,9 +19,9 @@ def is_on() -> bool:
 def halt(*, by: str, reason: str) -> bool:
     """Stop all sending, from the next final dot on; False where it was stopped before.
 
-    What the breaker has to say outlives a person's halt, which anybody may end without a word.
+    What the breaker has to say outlives a person's halt, which anybody may end without a word. No address is kept in the reason.
     """
-    row = _locked()
+    row, reason = _locked(), redact(reason)
     if row.halted_at is None:
         change = {"halted_at": Now(), "halted_by": by, "reason": reason[:200]}
     elif by == BREAKER != row.halted_by:

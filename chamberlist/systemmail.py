@@ -88,7 +88,7 @@ def alert(kind: str, headline: str, text: str) -> None:
         log.warning("Alert not mailed, enough for this hour: %s", headline)
         return
     log.warning("Alert: %s", headline)
-    queue(ALERT, Alert.objects.create(kind=kind, headline=headline, text=redact(text)).pk)
+    queue(ALERT, Alert.objects.create(kind=kind, headline=redact(headline)[:200], text=redact(text)).pk)
 
 
 def render_alert(object_id: int) -> Mail | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from chamberlist.redaction import redact
 from subscriptions.models import ConsentEvent, MailingList, Subscription
 
 VERSION = "1"  # Raise it with every change of the words below: old records keep naming the old ones.
@@ -44,7 +45,7 @@ def record(subscription: Subscription, kind: ConsentEvent.Kind, *, how: str, evi
         kind=kind,
         how=how,
         wording=wording(subscription.mailing_list).version,
-        evidence=evidence[:500],
+        evidence=redact(evidence)[:500],
     )
 
 

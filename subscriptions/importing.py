@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from chamberlist.clock import now
+from chamberlist.redaction import redact
 from subscriptions import addresses, consent, lifecycle
 from subscriptions.addresses import Address, BadAddress
 from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
@@ -136,7 +137,7 @@ def _subscribe(mailing_list: MailingList, new: list[Address], evidence: str) -> 
             kind=ConsentEvent.Kind.IMPORTED,
             how="import",
             wording=version,
-            evidence=evidence[:500],
+            evidence=redact(evidence)[:500],
         )
         for address in new
     )

@@ -6,6 +6,7 @@ from django.db.models.functions import Concat, Left
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
+from chamberlist.redaction import redact
 from posting.delivery import ledger
 from posting.models import Delivery, Lane, Post
 
@@ -78,7 +79,7 @@ def end(post: Post, state: str) -> bool:
 
 def freeze(post_id: int, reason: str) -> None:
     """Stop a post for a check: no copy of it leaves until a person decides. Staff are told why."""
-    frozen = Post.advance_many([post_id], Post.State.FROZEN, frozen_reason=reason[:300])
+    frozen = Post.advance_many([post_id], Post.State.FROZEN, frozen_reason=redact(reason)[:300])
     if frozen:
         systemmail.alert(f"frozen/{post_id}", f"Post {post_id} is stopped for a check", reason)
 
