@@ -17,6 +17,9 @@ def main(arguments: list[str]) -> None:
     if arguments[1:] == ["makekeys"]:
         print(keys.block())
         return
+    if arguments[1:] == ["makekeys", "--address-key"]:
+        print(keys.fresh())
+        return
     try:
         execute_from_command_line(arguments)
     except ImproperlyConfigured as error:

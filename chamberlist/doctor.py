@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Max
 from django.utils.module_loading import import_string
 
-from chamberlist import dkim, fence, providers
+from chamberlist import dkim, fence, providers, rotation
 from chamberlist.clock import Now, now
 from chamberlist.models import Alert, FenceHost, Halt
 from chamberlist.redaction import redact
@@ -161,6 +161,18 @@ def signatures() -> Finding:
         text = "Copies are not signed here: set DKIM_KEY, or make sure that the relay signs for LIST_DOMAIN."
         return Finding("DKIM", "warning", text)
     return Finding("DKIM", "ok", f"Copies are signed; the DNS must have {' and '.join(sorted({name for name, _ in records}))}.")
+
+
+def keys() -> Finding:
+    """Whether everything can be opened, as far as a sample tells, and whether an old key is still needed."""
+    found, ring = rotation.sampled(), settings.ADDRESS_KEYS
+    if lost := {key_id: number for key_id, number in found.items() if key_id not in ring.keys}:
+        text = f"About {sum(lost.values())} sealed values cannot be opened: put the key back into ADDRESS_KEYS that has the id"
+        return Finding("keys", "fail", f"{text} {', '.join(sorted(lost))}.")
+    if old := sum(number for key_id, number in found.items() if key_id != ring.first[0]):
+        text = f"About {old} values are sealed under an old key: run `manage.py rotatekeys`, and keep the old key until it is done."
+        return Finding("keys", "warning", text)
+    return Finding("keys", "ok", "Everything is sealed under the first key.")
 
 
 def alerts() -> Finding:

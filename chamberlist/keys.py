@@ -1,6 +1,7 @@
 """Key rings: secrets as they stand in the environment, ``id:base64url of 32 bytes``, comma-separated.
 
-The first key of a ring makes, all of them open. ``manage.py makekeys`` prints fresh ones in a whole environment block;
+The first key of a ring makes, all of them open. ``manage.py makekeys`` prints fresh ones in a whole environment block,
+``makekeys --address-key`` one alone, to be put before the others of ADDRESS_KEYS;
 ``python -m chamberlist.keys`` prints them alone.
 """
 
@@ -32,6 +33,7 @@ CHAMBER_NAME=THE CHAMBER OF COMMERCE
 CHAMBER_POSTAL_ADDRESS=1 HIGH STREET, TOWN
 CHAMBER_CONTACT=OFFICE@CHAMBER.EXAMPLE
 CHAMBER_COLOUR=#1d5c63"""
+ID = re.compile(r"[A-Za-z0-9]{1,32}")  # It stands before each sealed value, and SQL reads it there.
 SECRETS = ("ADDRESS_KEYS", "INDEX_KEYS", "TOKEN_KEYS")
 
 
@@ -66,7 +68,7 @@ def parse(name: str, text: str) -> KeyRing:
             key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             key = b""
-        if not key_id.isalnum() or len(key) != KEY_BYTES:
+        if not ID.fullmatch(key_id) or len(key) != KEY_BYTES:
             raise BadKeys(f"Key {position} is not of the form id:base64url of {KEY_BYTES} bytes. {advice}")
         if len(set(key)) < KEY_BYTES // 4 or _is_regular(key) or all(32 <= octet < 127 for octet in key):
             raise BadKeys(f"Key {position} is not random. {advice}")

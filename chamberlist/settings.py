@@ -291,6 +291,7 @@ DOCTOR_CHECKS = [
     "posting.doctor.waiting_copies",
     "posting.doctor.copies_in_doubt",
     "posting.doctor.inbound_mail",
+    "chamberlist.doctor.keys",
     "chamberlist.doctor.alerts",
 ]
 

@@ -373,6 +373,22 @@ def test_makekeys_prints_a_block_with_every_variable_that_has_no_default():
         keys.parse(name, block[name])
 
 
+def test_makekeys_prints_one_more_key_to_be_put_before_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    command = [sys.executable, "manage.py", "makekeys", "--address-key"]
+    ended = subprocess.run(command, cwd=REPOSITORY, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
+    key, old, file = ended.stdout.strip(), os.environ["ADDRESS_KEYS"], tmp_path / "address_keys"
+    file.write_text(f"{key},{old}\n")
+    ring = start(monkeypatch, ADDRESS_KEYS=None, ADDRESS_KEYS_FILE=str(file)).ADDRESS_KEYS
+    assert ring.first[0] == key.partition(":")[0]
+    assert set(keys.parse("ADDRESS_KEYS", old).keys) < set(ring.keys)
+
+
+@pytest.mark.parametrize("key_id", ["", "k-1", "kéy", "k" * 33])
+def test_a_key_id_is_short_and_of_plain_letters_and_digits(key_id: str):
+    with pytest.raises(BadKeys):
+        keys.parse("ADDRESS_KEYS", f"{key_id}:{A_KEY}")
+
+
 def test_the_block_of_makekeys_starts_the_site(monkeypatch: pytest.MonkeyPatch):
     block = dict(line.split("=", 1) for line in keys.block().splitlines() if line and not line.startswith("#"))
     assert start(monkeypatch, **block).SITE_URL.startswith("https://")
