@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 
-from bench import door, ledgers, product, receivers
+from bench import door, ledgers, product, receivers, rotating
 from bench.product import Sent, Worker
 from bench.report import Report
 from posting.delivery import copies
@@ -110,4 +110,5 @@ CASES: dict[str, Callable[[Report], None]] = {
     "roundtrip": roundtrip,
     "scale": scale,
     "door": door.run,
+    "rotate": rotating.run,
 }
