@@ -7,7 +7,7 @@ import chamberlist.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("posting", "0009_inbound_mail_knows_its_place"),
+        ("posting", "0010_what_posts_say_is_sealed"),
     ]
 
     operations = [
