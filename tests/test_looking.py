@@ -87,7 +87,7 @@ def test_an_address_is_found_in_a_file(place: str):
 def test_chance_finds_next_to_nothing(kind: str):
     noise = secrets.token_bytes(1_000_000)
     content = {"image/png": a_png(chunk(b"IDAT", noise)), "image/jpeg": JPEG + b"\xff\xda" + noise, "application/pdf": a_pdf(noise)}
-    assert len(list(searching.addresses_in_file(content.get(kind, b"GIF89a" + noise), kind))) <= 1
+    assert len(set(searching.addresses_in_file(content.get(kind, b"GIF89a" + noise), kind))) <= 1
 
 
 @pytest.mark.parametrize(

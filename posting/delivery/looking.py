@@ -3,6 +3,7 @@
 A PDF whose letters are numbers of glyphs shows what nothing here can read: its links and its properties are found, its page is not.
 """
 
+import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -77,6 +78,9 @@ def _forms(text: str) -> Iterator[str]:
     yield CONTROLS.sub("\n", text)
     if "BEGIN:V" in text.upper():
         yield CONTROLS.sub("\n", FOLD.sub("", text))
+    if "QUOTED-PRINTABLE" in text.upper():  # As cards of version 2.1 have it.
+        bare = quopri.decodestring(text.encode("utf-8", "replace"))
+        yield CONTROLS.sub("\n", bare.decode("utf-8", "replace"))
 
 
 def _is_text(octets: bytes) -> bool:

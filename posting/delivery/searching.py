@@ -1,17 +1,19 @@
 """Where a post can name somebody: its words, its HTML as it is written and as it is read, the names of its files, and the files."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
-from posting.delivery import looking
+from django.contrib.auth.hashers import check_password
+
+from posting.delivery import disguises, issued, looking
 from posting.delivery.unfolding import Sealed
 from posting.models import Post
 from subscriptions import addresses
+from subscriptions.addresses import BadAddress
 
 INLINE = {"a", "b", "strong", "em", "i", "u", "code", "img"}  # The words on both sides of such a tag are read as one.
 PARAGRAPH = re.compile(r"</(?:\w+:)?(?:p|h|div|li|tr|td|th|row|si)>|<br ?/?>")
@@ -19,16 +21,18 @@ TAG = re.compile(r"<[^<>]*>")
 
 
 def addresses_in(text: str) -> Iterator[str]:
-    """The mail addresses in a text: as it stands, and as it is read without what has no width and in its plain letters."""
+    """The mail addresses in a text: as it stands, as a reader sees it, and in a disguise."""
     yield from addresses.each_found_in(text)
-    if not text.isascii():
-        yield from addresses.each_found_in(_as_read(text))
+    read = disguises.as_read(text)
+    if read is not text:
+        yield from addresses.each_found_in(read)
+    yield from filter(_is_address, (found.address for found in disguises.found_in(read)))
 
 
 def addresses_in_html(html: str) -> Iterator[str]:
     """The same in HTML: in its words and its attributes, encoded or not, with tags in between or not."""
-    yield from addresses_in(unquote(unescape(html)))
-    yield from addresses_in(_Words.of(html))
+    for text in _texts_of_html(html):
+        yield from addresses_in(text)
 
 
 def addresses_in_file(content: bytes, kind: str) -> Iterator[str]:
@@ -54,14 +58,39 @@ def sealed_in(post: Post) -> list[str]:
 
 def named_in(post: Post) -> Iterator[tuple[str, str]]:
     """Each address that a post names, with the name of the file in which it stands; "" is the text. Some come more than once."""
-    yield from ((written, "") for written in addresses_in(f"{post.subject}\n{post.body}"))
+    for text, place in texts_in(post):
+        yield from ((written, place) for written in addresses_in(text))
+
+
+def password_in(post: Post) -> str | None:
+    """Where a post shows its sender's password, or what has the form of one: the name of a file, "" for the text, or None."""
+    tried: set[str] = set()
+    for text, place in texts_in(post):
+        if issued.stands_in(text):
+            return place
+        for meant in issued.meant_in(text):
+            if len(tried) == issued.MOST_TRIED:
+                break
+            if meant not in tried and check_password(meant, post.sender.password):
+                return place
+            tried.add(meant)
+    return None
+
+
+def texts_in(post: Post) -> Iterator[tuple[str, str]]:
+    """All that a post says, each text with the name of the file in which it stands; "" is the text."""
+    yield f"{post.subject}\n{post.body}", ""
     if not post.pk:
         return
-    yield from ((written, "") for written in addresses_in_html(post.html))
+    yield from ((text, "") for text in _texts_of_html(post.html))
     for file in post.attachments.order_by("position"):
-        yield from ((written, file.name) for written in addresses_in(unquote(file.name)))
+        yield unquote(file.name), file.name
         with suppress(Sealed):  # Those hold the post by themselves.
-            yield from ((written, file.name) for written in addresses_in_file(file.content, file.kind))
+            yield from ((text, file.name) for text in texts_in_file(file.content, file.kind))
+
+
+def _texts_of_html(html: str) -> tuple[str, str]:
+    return unquote(unescape(html)), _Words.of(html)
 
 
 def _is_sealed(content: bytes, kind: str) -> bool:
@@ -72,9 +101,12 @@ def _is_sealed(content: bytes, kind: str) -> bool:
     return False
 
 
-def _as_read(text: str) -> str:
-    bare = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
-    return unicodedata.normalize("NFKC", bare)
+def _is_address(text: str) -> bool:
+    try:
+        addresses.parse(text)
+    except BadAddress:
+        return False
+    return True
 
 
 class _Words(HTMLParser):

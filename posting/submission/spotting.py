@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from chamberlist import parsing
 from chamberlist.parsing import Parsed
-from posting.delivery import looking
+from posting.delivery import issued, looking
 from posting.delivery.unfolding import Sealed
 from posting.submission import richtext, stripping
 from posting.submission.flowing import unfolded
@@ -25,7 +25,7 @@ def holds_password(message: "Parsed[str, str]") -> bool:
         if _is_given(part):
             return True
         for text in _texts(part):
-            if stripping.has_issued(text[: max(left, 0)]):
+            if issued.stands_in(text[: max(left, 0)]):
                 return True
             left -= len(text)
             if left <= 0:

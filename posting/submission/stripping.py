@@ -4,25 +4,21 @@ An issued password looks like ``abcde-fghjk-mnpqr-stuvw``; who mistypes it may h
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from posting.delivery.issued import DASHES, is_ignored
 
 HEADERS = ("Approved", "Approve", "X-Approved", "X-Approve")
 LONGEST = 200
 MOST_WRAPPED = 4  # Lines over which a mail program may have broken it.
 
-DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"), "-")
 AROUND = "\\s*_\"'`<>#.,;\u2018\u2019\u201c\u201d\u2022"  # What mail programs and people put around a word.
 ISSUED = r"[a-z0-9]{5}(?:\s*-\s*[a-z0-9]{5}){3}"
 LABEL = re.compile(rf"[{AROUND}-]*(?:password|(?:x-)?approved?)[\s*_]*[:\uff1a]", re.IGNORECASE)
 AT_START = re.compile(rf"[{AROUND}]*({ISSUED})(?![\w-])[{AROUND}]*", re.IGNORECASE)
 ALONE = re.compile(ISSUED, re.IGNORECASE)
-# Elsewhere than at its place, only what can hardly be anything else: letters of an issued password, a line broken after a dash.
-GROUP, BREAK = "[a-hjkmnp-z2-9]{5}", r"(?:[ \t]*\n[\s>|]{0,30})?"
-ANYWHERE = re.compile(rf"(?<![\w-]){GROUP}(?:-{BREAK}{GROUP}){{3}}(?![\w-])", re.IGNORECASE)
 PREFIXES = re.compile(r"\s*(?:(?:re|aw|fwd?|wg)\s*:\s*)+", re.IGNORECASE)
-INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
 
 @dataclass(frozen=True)
@@ -45,13 +41,6 @@ def typed(value: str) -> str:
 def is_issued(password: str) -> bool:
     """Whether it has the form of an issued password."""
     return ALONE.fullmatch(password) is not None
-
-
-def has_issued(text: str) -> bool:
-    """Whether something in a text has the form of an issued password."""
-    if not text.isascii():
-        text = "".join(character for character in text if not is_ignored(character)).translate(DASHES)
-    return ANYWHERE.search(text) is not None
 
 
 def in_subject(subject: str) -> str:
@@ -98,10 +87,3 @@ def cut(text: str) -> tuple[str, str]:
 def is_visible(text: str) -> bool:
     """Whether a reader sees anything of it."""
     return any(not character.isspace() and not is_ignored(character) for character in text)
-
-
-def is_ignored(character: str) -> bool:
-    """Whether a character shows nothing and takes no room: zero-width ones, soft hyphens, byte order marks, selectors."""
-    if character.isascii():
-        return False
-    return unicodedata.category(character) in ("Cf", "Mn", "Me") or character in INVISIBLE
