@@ -233,7 +233,7 @@ def test_a_copy_has_the_bytes_that_the_email_package_gives_it(
     assert copy.data.endswith(b"\r\n") and b"\r\n.\r\n" not in copy.data
     assert_same_structure(copy.message, recipient)
     specimen = message_from_bytes(compiled.specimen)
-    assert parts.problem(specimen, attachments) == ""
+    assert parts.problem(specimen, attachments, copies.boundary(post)) == ""
     rendered = parts.texts(specimen)[1].get_payload(decode=True)
     assert isinstance(rendered, bytes)
     assert foreign.found_in(rendered.decode(), [file.content_id for file in shown]) == ""

@@ -259,7 +259,7 @@ def test_a_file_that_could_do_something_by_itself_does_not_leave(kind: str):
     post.attachments.filter(position=0).update(kind=kind)
     Post.objects.filter(pk=post.pk).update(accepted_hash=Post.objects.get(pk=post.pk).content_hash)
     try:
-        problem = gate.check_post(compiled(post))
+        problem: str = gate.check_post(compiled(post))
     except Exception:  # noqa: BLE001 (what cannot be built does not leave either)
         problem = "It cannot be built."
     assert problem != ""

@@ -18,7 +18,7 @@ from posting.delivery import copies, gate, ledger
 from posting.models import Post, Sender
 from posting.moderation import moderation
 from posting.submission import lostpasswords, senders
-from subscriptions import addresses
+from subscriptions import addresses, known
 from subscriptions.addresses import Address, BadAddress
 
 
@@ -184,12 +184,16 @@ class PostAdmin(VerbAdmin):
             def address(position: int) -> str:
                 return reverse("admin:posting_post_file", args=[post.pk, position])
 
+            strangers = gate.named(post) if post.state == Post.State.HELD else {}
+            may_know = request.user.has_perm("subscriptions.view_subscription")
             counts = ledger.counts(post) if post.audience is not None else {}
             context |= {
                 "body_html": filepages.text(post, address),
                 "files": filepages.listed(post, address),
                 "author": copies.author_name(post),
-                "strangers": gate.named(post) if post.state == Post.State.HELD else {},
+                "strangers": strangers,
+                "subscribers": known.subscribers_among(strangers) if may_know else None,
+                "refusals": list(post.refusals.all()),
                 "counts": [(state.replace("_", " "), number) for state, number in counts.items() if number],
                 "doubts": counts.get("in_doubt", 0) if post.state in (Post.State.SENDING, Post.State.DONE) else 0,
                 "possible": {to for state, targets in Post.TRANSITIONS.items() if state == post.state for to in targets},

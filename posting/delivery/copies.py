@@ -32,6 +32,7 @@ from subscriptions.models import MailingList
 ENCODED = ("From", "To", "Subject", "Date", "MIME-Version", "Content-Type")  # The rest of a copy's headers are verbatim.
 
 
+PURPOSES = ("reply", "leave", "choose", "bounce")  # Of its tokens.
 END_OF_HEAD = b"\r\n\r\n"
 Values = Mapping[str, bytes]  # What a copy has of its own, by the names of the slots.
 
@@ -138,7 +139,8 @@ def values_for(marked: Marked) -> Values:
 def values_for_all(group: Sequence[Marked]) -> list[Values]:
     """The same for each of a group, in half the time."""
     copies, members = [marked.handle for marked in group], [marked.subscription for marked in group]
-    made = tokens.make_all({"reply": copies, "leave": members, "choose": members, "bounce": copies})
+    handles = {"reply": copies, "leave": members, "choose": members, "bounce": copies}
+    made = tokens.make_all({purpose: handles[purpose] for purpose in PURPOSES})
     names = ("recipient", "delivery", *made)
     recipients = [marked.recipient.encode() for marked in group]
     return [dict(zip(names, row, strict=True)) for row in zip(recipients, map(_digits, copies), *made.values(), strict=True)]
@@ -157,8 +159,12 @@ def message(post: Post, values: Mapping[str, bytes], attachments: Sequence[Attac
     """One copy, built whole, with the files of the post."""
     own = {name: value.decode() for name, value in values.items()}
     text, html = texts(post, leave=own["leave"], choose=own["choose"])
-    boundary = f"=_{tokens.make('boundary', post.submission_key)}"  # Of the post, and nothing that its words could hold.
-    return mime.build(headers(post, own), text=text, html=html, boundary=boundary, attachments=attachments)
+    return mime.build(headers(post, own), text=text, html=html, boundary=boundary(post), attachments=attachments)
+
+
+def boundary(post: Post) -> str:
+    """What stands between the parts: of the post, and nothing that its words could hold."""
+    return f"=_{tokens.make('boundary', post.submission_key)}"
 
 
 def texts(post: Post, *, leave: str, choose: str, picture: formatted.Picture = picture_in_mail) -> tuple[str, str]:

@@ -9,10 +9,10 @@ from collections.abc import Container, Iterable
 from contextlib import suppress
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from chamberlist import fence, systemmail
-from posting.delivery import breaker, closing, copies, gate, lanes, ledger, waking
+from posting.delivery import breaker, closing, copies, gate, lanes, ledger, refusals, waking
 from posting.delivery.copies import Compiled
 from posting.delivery.desk import Job
 from posting.delivery.judging import Judge
@@ -259,6 +259,7 @@ class Shift:
         """The post, rendered once a shift; None where it is stopped. One that cannot be built must not hold up the others."""
         if post_id not in self.compiled:
             self.compiled[post_id] = None
+            problem: str
             try:
                 compiled = copies.compile_post(Post.objects.select_related("mailing_list", "sender").get(pk=post_id))
                 problem = gate.check_post(compiled)
@@ -269,7 +270,7 @@ class Shift:
                 log.exception("post %s cannot be built", post_id)
                 problem = "Its copies cannot be built; the log says why."
             if problem:
-                self.judge.problems[post_id] = problem
+                self.judge.stop(post_id, problem)
             else:
                 self.compiled[post_id] = compiled
         return self.compiled[post_id]
@@ -278,11 +279,15 @@ class Shift:
         """Stop the posts that have a problem for a check, their copies in hand included; which they are."""
         frozen = frozenset(self.judge.problems)
         for post_id in frozen:
-            closing.freeze(post_id, self.judge.problems[post_id])
+            with transaction.atomic():  # Whoever finds it frozen finds out why.
+                closing.freeze(post_id, self.judge.problems[post_id])
+                if refused := self.judge.refused.get(post_id):
+                    refusals.record(post_id, refused)
         if frozen:
             self.ask()
         for post_id in frozen:
             del self.judge.problems[post_id]
+            self.judge.refused.pop(post_id, None)
             self.compiled.pop(post_id, None)  # If a person lets it go on, it is built anew.
         return frozen
 

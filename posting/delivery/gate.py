@@ -7,21 +7,27 @@ bytes, what its interface is given is laid on it instead.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from email import policy
 from email.message import Message
 from email.mime.base import MIMEBase
 from email.parser import BytesParser
 from email.utils import getaddresses
+from itertools import zip_longest
+from urllib.parse import unquote
 
 from django.conf import settings
 
-from chamberlist import providers
-from posting.delivery import copies, foreign, formatted, messages, mime, parts, searching
+from chamberlist import parsing, providers, tokens
+from posting.delivery import copies, evidence, foreign, formatted, issued, messages, mime, parts, searching
 from posting.delivery.copies import Compiled, Copy, Values
+from posting.delivery.evidence import NONE, Refusal, masked
 from posting.delivery.ledger import Marked
 from posting.models import Post
 from subscriptions import addresses
+from subscriptions.models import MailingList
 
 HEADERS = {  # What a copy may have, each once: whatever else grew into it could reach somebody else.
     "from", "to", "reply-to", "subject", "date", "message-id", "list-id", "list-unsubscribe", "list-unsubscribe-post", "list-help",
@@ -30,12 +36,17 @@ HEADERS = {  # What a copy may have, each once: whatever else grew into it could
 GIVEN = HEADERS - {"mime-version", "content-type", *(name.lower() for name in messages.FIELDS)}  # Exactly these, beside the fields.
 ELSEWHERE = "It is not addressed to its recipient alone."
 SEALED = "A file of it cannot be looked into."
+GIVES_AWAY = "It shows a password of a sender, or what looks like one."
+ODD = "A value of its own has an odd form."
+NOT_ITS_OWN = "A rendered copy has a link that is somebody else's own."
+FREE_TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{52}(?![a-z2-7])")
 CHANGED = "It is not what was checked, with its own values and no others."
+LEAVES = 2  # Ways to leave in the header: by one click, and by mail.
+NO_FILE = mime.Attachment("", "", b"")
 LONGEST_LINE = 998  # Octets without CRLF (RFC 5322 section 2.1.1).
 LONGEST_RECIPIENT = 254
 LARGEST = 10_000_000  # Octets of a copy: many mail servers take no more.
 MOST_STRANGERS = 200  # The rest are found once these are allowed.
-SIGNATURES = re.compile(rb"(?:DKIM-Signature: v=1; [ -~]+\r\n(?: [ -~]+\r\n)+)*")
 TOKEN = rb"[a-z2-7]{52}"
 GRAMMAR = {
     "recipient": rb'(?:"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])+"|[^\s"(),:;<>@\[\]\\\x00-\x1f\x7f]+)@[a-z0-9.-]+',
@@ -66,81 +77,141 @@ def named(post: Post) -> dict[str, str]:
     return found
 
 
-def check_post(compiled: Compiled) -> str:
+def check_post(compiled: Compiled) -> Refusal:
     """Once a post: "" or why no copy of it may leave."""
     post = compiled.post
     if post.content_hash != post.accepted_hash:
-        return "Its content is not the one that was accepted."
-    if strangers(post):
-        return "It names an address that staff did not allow."
-    if searching.sealed_in(post):
-        return SEALED
-    if formatted.clean(post.html) != post.html:
-        return "Its formatted text is not in the form in which one is kept."
-    if any(hashlib.sha256(file.content).hexdigest() != file.sha256 for file in post.attachments.all()):
-        return "A file of it is not the one that was accepted."
+        return _post(
+            "Its content is not the one that was accepted.", evidence.compared("content", post.accepted_hash, post.content_hash)
+        )
+    if found := named(post):
+        return _post("It names an address that staff did not allow.", *(_named(*each) for each in found.items()))
+    if sealed := searching.sealed_in(post):
+        return _post(SEALED, *(f"file {masked(name)}" for name in sealed))
+    if (place := searching.password_in(post)) is not None:
+        return _post(GIVES_AWAY, f"in the file {masked(place)}" if place else "in the text")
+    if (kept := formatted.clean(post.html)) != post.html:
+        return _post(
+            "Its formatted text is not in the form in which one is kept.", evidence.texts("formatted text", kept, post.html)
+        )
+    if changed := [row.name for row in post.attachments.all() if hashlib.sha256(row.content).hexdigest() != row.sha256]:
+        return _post("A file of it is not the one that was accepted.", *(f"file {masked(name)}" for name in changed))
     specimen = compiled.specimen
     parsed = BytesParser(policy=policy.compat32).parsebytes(specimen)
     attached = copies.attached(post)
     return (
         _headers_problem(parsed)
         or _lines_problem(specimen)
-        or parts.problem(parsed, attached)
-        or _texts_problem(parsed, post, {file.content_id for file in attached if file.content_id})
+        or _slots_problem(compiled)
+        or _parts_problem(parsed, attached, copies.boundary(post))
+        or _links_problem(parsed, compiled.own)
+        or _descriptions_problem(parsed, compiled)
+        or _texts_problem(parsed, compiled, {file.content_id for file in attached if file.content_id})
     )
 
 
-def check_copy(compiled: Compiled, marked: Marked, copy: Copy, own: Values | None = None) -> str:
+def check_copy(compiled: Compiled, marked: Marked, copy: Copy, own: Values | None = None) -> Refusal:
     """Each copy: "" or why it may not leave. Pure, and quick. ``own``: its values, derived anew and not those it was built with."""
     if not marked.recipient or copy.recipient != marked.recipient or copy.post_id != compiled.post.id:
-        return ELSEWHERE
+        return _copy(ELSEWHERE, evidence.compared("envelope, recipient", marked.recipient or None, copy.recipient))
     values = own or copies.values_for(marked)
     if values["recipient"] != marked.recipient.encode() or values["delivery"] != marked.handle.hex().encode():
-        return CHANGED
-    if problem := _values_problem(values):
-        return problem
+        return _copy(CHANGED, "Its values are those of another copy.")
+    if not _is_in_form(values):
+        return _copy(ODD, _odd(values))
     if copy.envelope_sender != copies.envelope_sender(values):
-        return "Its bounces would not come back to it."
-    signatures = SIGNATURES.match(copy.data)
-    assert signatures is not None
-    if not compiled.data.is_filled(copy.data, values, start=signatures.end()):
-        return CHANGED
-    return ""
+        return _copy(
+            "Its bounces would not come back to it.",
+            evidence.compared("envelope, sender", copies.envelope_sender(values), copy.envelope_sender),
+        )
+    signatures = compiled.signing.form.match(copy.data)
+    if signatures is None or not compiled.data.is_filled(copy.data, values, start=signatures.end()):
+        return _copy(CHANGED, _difference(compiled, values, copy))
+    return NONE
 
 
-def check_message(compiled: Compiled, marked: Marked, message: messages.Message, backend: str) -> str:
+def check_message(compiled: Compiled, marked: Marked, message: messages.Message, backend: str) -> Refusal:
     """Each copy that a provider builds: "" or why ``backend`` may not be given this message."""
     alone = [marked.recipient]
     if not marked.recipient or message.to != alone or message.recipients() != alone or marked.post_id != compiled.post.pk:
-        return ELSEWHERE
+        found = {"to": message.to, "cc": message.cc, "bcc": message.bcc}
+        return _message(ELSEWHERE, evidence.mappings({"to": alone, "cc": [], "bcc": []}, found))
     values = copies.values_for(marked)
-    if problem := _values_problem(values):
-        return problem
-    if messages.extras(message) != {"metadata": messages.metadata(marked), **providers.untracked(backend)}:
-        return "The provider is told more or less than it needs to know about it."
+    if not _is_in_form(values):
+        return _message(ODD, _odd(values))
+    told = {"metadata": messages.metadata(marked), **providers.untracked(backend)}
+    if messages.extras(message) != told:
+        return _message(
+            "The provider is told more or less than it needs to know about it.", evidence.mappings(told, messages.extras(message))
+        )
     names = [name.lower() for name in message.extra_headers]
     if set(names) != GIVEN or len(names) != len(GIVEN):
-        return "It has a header that does not belong into it, or lacks one."
-    if _fields(message) != _checked_fields(compiled, values) or message.content_subtype != "plain":
-        return CHANGED
-    if [mime.read(part) if isinstance(part, MIMEBase) else None for part in message.attachments] != compiled.files:
-        return CHANGED
-    return ""
+        return _message("It has a header that does not belong into it, or lacks one.", _wrong_names(names, GIVEN))
+    found_fields, checked = _fields(message), _checked_fields(compiled, values)
+    if found_fields != checked or message.content_subtype != "plain":
+        return _message(CHANGED, evidence.mappings(checked, found_fields))
+    files = [mime.read(part) if isinstance(part, MIMEBase) else None for part in message.attachments]
+    if files != compiled.files:
+        both = zip_longest(compiled.files, files, fillvalue=NO_FILE)
+        return _message(CHANGED, *(_file(*each) for each in enumerate(both, 1)))
+    return NONE
 
 
-def _values_problem(values: Mapping[str, bytes]) -> str:
-    if not VALUES.fullmatch(b"\0".join([values[name] for name in GRAMMAR])):
-        return "A value of its own has an odd form."
-    return ""
+def _post(reason: str, *shown: str) -> Refusal:
+    return Refusal(reason, "post", evidence.joined(list(shown)))
+
+
+def _copy(reason: str, *shown: str) -> Refusal:
+    return Refusal(reason, "copy", evidence.joined(list(shown)))
+
+
+def _message(reason: str, *shown: str) -> Refusal:
+    return Refusal(reason, "message", evidence.joined(list(shown)))
+
+
+def _named(address: str, place: str) -> str:
+    return f"{masked(address)} in the {f'file {masked(place)}' if place else 'text'}"
+
+
+def _is_in_form(values: Values) -> bool:
+    return VALUES.fullmatch(b"\0".join([values[name] for name in GRAMMAR])) is not None
+
+
+def _odd(values: Values) -> str:
+    found = (name for name, form in GRAMMAR.items() if not re.fullmatch(form, values[name]))
+    return ", ".join(found)
+
+
+def _difference(compiled: Compiled, values: Values, copy: Copy) -> str:
+    """Where a copy is not as it must be. It is known to be wrong: here there is time."""
+    wanted = copy._replace(data=compiled.signing.sign(values) + compiled.data.fill(values))
+    return evidence.messages(wanted.message, copy.message)
+
+
+def _wrong_names(names: Iterable[str], known: Iterable[str]) -> str:
+    """Header names that are there and should not be, or are there too often, or lack."""
+    found, wanted = Counter(names), Counter(known)
+    return ", ".join([*(f"{masked(name)} too many" for name in found - wanted), *(f"{name} lacks" for name in wanted - found)])
+
+
+def _file(place: int, files: "tuple[mime.Attachment | None, mime.Attachment | None]") -> str:
+    known, found = map(_described, files)
+    return "" if files[0] == files[1] else f"file {place}: expected {known}, found {found}"
+
+
+def _described(file: "mime.Attachment | None") -> str:
+    if file is None:
+        return "what is no file as we attach one"
+    return f"{masked(file.name)} ({masked(file.kind)}), {len(file.content)} octets" if file.name else evidence.NOTHING
 
 
 def _fields(message: messages.Message) -> dict[str, str]:
     """What a message says, each part by its name."""
-    [(name, address)] = getaddresses([message.from_email])
-    [reply_to], [html] = message.reply_to, message.alternatives
+    authors = ", ".join(f"{name} <{address}>" for name, address in getaddresses([message.from_email]))
     fields = {name.lower(): str(value) for name, value in message.extra_headers.items()}
-    fields |= {"from": f"{name} <{address}>", "reply-to": reply_to, "subject": str(message.subject)}
-    return fields | {"text": str(message.body), html[1]: str(html[0])}
+    fields |= {"from": authors, "reply-to": ", ".join(message.reply_to), "subject": str(message.subject), "text": str(message.body)}
+    kinds = Counter(kind for _, kind in message.alternatives)
+    return fields | {kind if kinds[kind] == 1 else f"{kind}, several": str(content) for content, kind in message.alternatives}
 
 
 def _checked_fields(compiled: Compiled, values: Mapping[str, bytes]) -> dict[str, str]:
@@ -151,36 +222,114 @@ def _checked_fields(compiled: Compiled, values: Mapping[str, bytes]) -> dict[str
     return fields | {"from": f"{name} <{post.mailing_list.address}>", "subject": messages.words(post.subject)}
 
 
-def _headers_problem(message: "Message[str, str]") -> str:
+def _headers_problem(message: "Message[str, str]") -> Refusal:
     names = [name.lower() for name in message]
     if len(set(names)) != len(names) or not HEADERS.issuperset(names) or "to" not in names:
-        return "A rendered copy has a header that does not belong into it."
-    return ""
+        wanted = (HEADERS & set(names)) | {"to"}
+        return _post("A rendered copy has a header that does not belong into it.", _wrong_names(names, wanted))
+    return NONE
 
 
-def _lines_problem(specimen: bytes) -> str:
-    if not specimen.isascii() or b"\n" in specimen.replace(b"\r\n", b"") or b"\r" in specimen.replace(b"\r\n", b""):
-        return "A rendered copy has an octet that a mail server may change."
+def _lines_problem(specimen: bytes) -> Refusal:
+    if not specimen.isascii() or b"\0" in specimen or b"\n" in (bare := specimen.replace(b"\r\n", b"")) or b"\r" in bare:
+        at = re.search(rb"[\x80-\xff\x00]|(?<!\r)\n|\r(?!\n)", specimen)
+        return _post("A rendered copy has an octet that a mail server may change.", f"octet {at.start()}" if at else "")
     if len(specimen) > LARGEST:
-        return f"A copy would be larger than {LARGEST // 1_000_000} MB, with what is attached; many mail servers take no more."
-    if max(len(line) for line in specimen.split(b"\r\n")) > LONGEST_LINE - LONGEST_RECIPIENT:
-        return "A rendered copy has a line that is longer than mail servers accept."
-    return ""
+        said = f"A copy would be larger than {LARGEST // 1_000_000} MB, with what is attached; many mail servers take no more."
+        return _post(said, f"{len(specimen)} octets")
+    if (longest := max(len(line) for line in specimen.split(b"\r\n"))) > LONGEST_LINE - LONGEST_RECIPIENT:
+        return _post("A rendered copy has a line that is longer than mail servers accept.", f"{longest} octets")
+    return NONE
 
 
-def _texts_problem(message: "Message[str, str]", post: Post, pictures: set[str]) -> str:
+def _slots_problem(compiled: Compiled) -> Refusal:
+    """Each value of a copy's own has its places, and the bytes that are sent are those that are looked at."""
+    whole, is_opaque = compiled.whole, compiled.post.mailing_list.replies == MailingList.Replies.OPAQUE
+    number = Counter(slot.name for slot in whole.slots)
+    once = {"recipient": 1, "delivery": 1, "reply": int(is_opaque), "bounce": 0}
+    shown = [f"{name}: expected {wanted}, found {number[name]}" for name, wanted in once.items() if number[name] != wanted]
+    shown += [f"{name}: expected a few, found none" for name in ("leave", "choose") if not number[name]]
+    if shown:
+        return _post("A rendered copy lacks something of its own, or has it in a place where it does not belong.", *shown)
+    at = next(place for place, slot in enumerate(whole.slots) if slot.name == "recipient")
+    if not (b"\r\n" + whole.pieces[at]).endswith(b"\r\nTo: ") or not whole.pieces[at + 1].startswith(b"\r\n"):
+        return _post("A rendered copy is not addressed to its recipient alone.", "header to")
+    if compiled.data != whole.dot_stuffed():
+        return _post("The bytes that would be sent are not those that were looked at.")
+    return NONE
+
+
+def _links_problem(message: "Message[str, str]", own: Values) -> Refusal:
+    """Both texts and the header have the links with which their reader leaves."""
+    leave, choose = own["leave"], own["choose"]
+    shown = [] if str(message["List-Unsubscribe"]).encode().count(leave) == LEAVES else ["header list-unsubscribe"]
+    for part in parts.texts(message):
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        shown += [f"its {part.get_content_type()}"] if leave not in content or choose not in content else []
+    return _post("A rendered copy lacks a link with which its reader leaves.", *shown) if shown else NONE
+
+
+def _descriptions_problem(message: "Message[str, str]", compiled: Compiled) -> Refusal:
+    """What stands in the headers of the copy and of its parts, comments and long lines included."""
+    own = [value.decode() for value in compiled.own.values()]
+    ours = [f"leave-{own_value}@{settings.LIST_DOMAIN}" for own_value in own]
+    ours += [f"r-{own_value}@{settings.LIST_DOMAIN}" for own_value in own] + [
+        f"{own_value}@{settings.LIST_DOMAIN}" for own_value in own
+    ]
+    ids = [file.content_id for file in copies.attached(compiled.post) if file.content_id]
+    known = {_normalised(text) for text in (*_published(compiled.post), *ours, *ids)}
+    for part in message.walk():
+        for name, value in part.items():
+            values = [f"{name}: {value}", f"{name}: {parsing.header(part, name)}"]
+            said = [form for text in values for form in (text, unquote(text), re.sub(r"\s*\r?\n\s*", "", text))]
+            written = [address for text in said for address in searching.addresses_in(text)]
+            if others := [address for address in written if _normalised(address) not in known]:
+                shown = (f"header {masked(name)}: {masked(address)}" for address in dict.fromkeys(others))
+                return _post("A rendered copy names an address that does not belong into it.", *shown)
+            if _foreign_tokens(" ".join(said), own):
+                return _post(NOT_ITS_OWN, f"header {masked(name)}")
+    return NONE
+
+
+def _foreign_tokens(text: str, own: Sequence[str]) -> bool:
+    """Whether a token of ours stands in it that is not the copy's own."""
+    return any(_is_token(found) for found in {*FREE_TOKEN.findall(text)} - {*own})
+
+
+def _is_token(text: str) -> bool:
+    for purpose in copies.PURPOSES:
+        with suppress(tokens.Forged):
+            tokens.read(purpose, text)
+            return True
+    return False
+
+
+def _parts_problem(message: "Message[str, str]", attached: Sequence[mime.Attachment], boundary: str) -> Refusal:
+    if problem := parts.problem(message, attached, boundary):
+        return _post(problem, "its parts: " + ", ".join(masked(part.get_content_type()) for part in message.walk()))
+    return NONE
+
+
+def _texts_problem(message: "Message[str, str]", compiled: Compiled, pictures: set[str]) -> Refusal:
     """Both texts, as their reader sees them."""
+    post, own = compiled.post, [value.decode() for value in compiled.own.values()]
     known = {_normalised(text) for text in (*_published(post), *pictures)}
     for part in parts.texts(message):
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
         text, is_html = content.decode(part.get_content_charset("utf-8"), "replace"), part.get_content_subtype() == "html"
         if is_html and (found := foreign.found_in(text, pictures)):
-            return f"A rendered copy has foreign content: {found}."
+            return _post(f"A rendered copy has foreign content: {masked(found)}.", f"in its {part.get_content_type()}")
         written = searching.addresses_in_html(text) if is_html else searching.addresses_in(text)
-        if any(_normalised(address) not in known for address in written):
-            return "A rendered copy names an address that does not belong into it."
-    return ""
+        if others := [address for address in written if _normalised(address) not in known]:
+            shown = (f"{masked(address)} in its {part.get_content_type()}" for address in others)
+            return _post("A rendered copy names an address that does not belong into it.", *shown)
+        if _foreign_tokens(text, own):
+            return _post(NOT_ITS_OWN, f"in its {part.get_content_type()}")
+        if issued.stands_in(text):
+            return _post(GIVES_AWAY, f"in its {part.get_content_type()}")
+    return NONE
 
 
 def _published(post: Post) -> tuple[str, ...]:

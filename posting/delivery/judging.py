@@ -3,6 +3,7 @@
 import time
 from typing import NamedTuple
 
+from posting.delivery.evidence import Refusal, Refused
 from posting.delivery.ledger import Marked, Outcome, State
 from posting.delivery.replies import Verdict
 
@@ -36,6 +37,7 @@ class Judge:
     def __init__(self) -> None:
         self.taken = 0  # Copies that the relay took.
         self.problems: dict[int, str] = {}  # Posts to be stopped for a check, and why.
+        self.refused: dict[int, list[Refused]] = {}  # What the gate refused, by post.
         self.suspects: set[int] = set()  # Posts of which a copy was refused since the breaker looked.
         self.puts_off_all = ""  # What the relay said, again and again.
         self._refusals: dict[int, tuple[str, int]] = {}
@@ -55,13 +57,20 @@ class Judge:
             self._refusals.pop(marked.post_id, None)
             self._breaks.pop(marked.post_id, None)
         else:
-            self._consider(marked.post_id, verdict, state, text)
+            self._consider(marked, verdict, state, text)
         spent = verdict.reply is not None or verdict.stage not in UNSPENT
         return Outcome(marked.id, state, status, text, spent=spent, attempts=marked.attempts, receipt=verdict.receipt)
 
-    def _consider(self, post_id: int, verdict: Verdict, state: str, text: str) -> None:
+    def stop(self, post_id: int, problem: str, delivery_id: int | None = None) -> None:
+        """A post has a problem, or a copy of it; where the gate found it, the evidence is kept."""
+        self.problems[post_id] = problem
+        if isinstance(problem, Refusal):
+            self.refused.setdefault(post_id, []).append(Refused(delivery_id, problem))
+
+    def _consider(self, marked: Marked, verdict: Verdict, state: str, text: str) -> None:
+        post_id = marked.post_id
         if verdict.problem:
-            self.problems[post_id] = verdict.problem
+            self.stop(post_id, verdict.problem, marked.id)
         if state == State.FAILED:
             self.suspects.add(post_id)
         if state == State.FAILED and verdict.stage == "content":

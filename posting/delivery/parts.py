@@ -27,16 +27,18 @@ def leaves(message: "Message[str, str]") -> "list[Message[str, str]]":
     return [part for part in message.walk() if not part.is_multipart()]
 
 
-def problem(message: "Message[str, str]", attached: Sequence[Attachment]) -> str:
-    """Why these are not exactly the parts of a copy with these files, or ""."""
+def problem(message: "Message[str, str]", attached: Sequence[Attachment], boundary: str) -> str:
+    """Why these are not exactly the parts of a copy with these files and this ``boundary`` between them, or ""."""
     for part in message.walk():
+        if part.defects:
+            return "A rendered copy is so built that mail programs may read it in several ways."
         names = [name.lower() for name in part]
         if part is not message and (len(set(names)) != len(names) or not HEADERS.issuperset(names)):
             return "A part of a rendered copy has a header that does not belong into it."
-        if part.is_multipart() and not _is_container(part):
+        if part.is_multipart() and not _is_container(part, boundary):
             return "A rendered copy has something between its parts."
     found = texts(message)
-    if [part.get_content_type() for part in found] != TEXTS or any("Content-Disposition" in part for part in found):
+    if [part.get_content_type() for part in found] != TEXTS or not all(map(_is_text, found)):
         return "A rendered copy lacks one of its texts."
     if files(message) != mime.in_order(attached):
         return "A rendered copy has a file that was not accepted, or lacks one."
@@ -45,9 +47,19 @@ def problem(message: "Message[str, str]", attached: Sequence[Attachment]) -> str
     return ""
 
 
-def _is_container(part: "Message[str, str]") -> bool:
+def _is_text(part: "Message[str, str]") -> bool:
+    """Whether a text is described as ours are, in no word more."""
+    described = [(part.get_content_type(), ""), ("charset", "utf-8")]
+    encoded = str(part.get("Content-Transfer-Encoding", "")) == "quoted-printable"
+    return (
+        part.get_params([]) == described and encoded and not {"content-disposition", "content-id"} & {*map(str.lower, part.keys())}
+    )
+
+
+def _is_container(part: "Message[str, str]", boundary: str) -> bool:
     """Whether it is a multipart of ours, with no words that only some mail programs would show."""
     around = f"{part.preamble or ''}{part.epilogue or ''}"
     kind = part.get_content_type()
     names = [name for name, _ in part.get_params([])]
-    return not around.strip() and kind in mime.CONTAINERS and names == [kind, "boundary"]
+    between = str(part.get_boundary()).removeprefix("mixed.").removeprefix("related.")
+    return not around.strip() and kind in mime.CONTAINERS and names == [kind, "boundary"] and between == boundary

@@ -147,6 +147,7 @@ class ProviderWire(Desk):
     def _build(self, compiled: Compiled, marked: Marked) -> Message | Verdict:
         if marked.id not in self.permit[0]:
             return Verdict("stopped")
+        problem: str
         try:
             if not messages.can_take(marked.recipient):
                 return Verdict("encoding")

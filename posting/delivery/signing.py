@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from textwrap import wrap
 from typing import Self
 
@@ -25,6 +26,7 @@ SIGNED = (
 )
 NAMES = (*OVERSIGNED, *OVERSIGNED, *SIGNED)
 WIDTH = 72
+VALUE = rb"(?:[A-Za-z0-9+/]{%d}\r\n )*[A-Za-z0-9+/]{1,%d}={0,2}\r\n" % (WIDTH, WIDTH)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Signature:
         lines = b"\r\n ".join(signature[at : at + WIDTH] for at in range(0, len(signature), WIDTH))
         return self.opening + body_hash + b";\r\n b=" + lines + b"\r\n"
 
+    @property
+    def form(self) -> bytes:
+        """What it looks like, as a pattern: all but the two values is as it always is."""
+        return re.escape(self.opening) + rb"[A-Za-z0-9+/]{43}=;\r\n b=" + VALUE
+
 
 class Signing:
     """Signs the copies of one post."""
@@ -60,6 +67,11 @@ class Signing:
         self.headers = Template.cut(_signed(head), specimen)
         self.shared = hashlib.sha256(body.pieces[0])
         self.own = Template((b"", *body.pieces[1:]), body.slots)
+
+    @cached_property
+    def form(self) -> re.Pattern[bytes]:
+        """What the headers before those of a copy look like: one of each key, and no word in them that is not of every copy."""
+        return re.compile(b"".join(signature.form for signature in self.signatures))
 
     def sign(self, values: Mapping[str, bytes]) -> bytes:
         """The headers that belong before those of the copy with these values."""

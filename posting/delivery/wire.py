@@ -221,6 +221,7 @@ class SmtpWire(Desk):
         if marked.id not in self.permit[0]:
             self._answer(marked.id, marked.post_id, Verdict("stopped"))
             return None
+        problem: str
         try:
             copy = copies.build(compiled, marked, own)
             problem = gate.check_copy(compiled, marked, copy, own_again)

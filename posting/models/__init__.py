@@ -6,6 +6,7 @@ from posting.models.delivery import Delivery, DeliveryEvent, Lane
 from posting.models.inbound import InboundMail
 from posting.models.pace import Pace
 from posting.models.post import Post
+from posting.models.refusal import GateRefusal
 from posting.models.sender import PasswordRequest, Sender
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Conversation",
     "Delivery",
     "DeliveryEvent",
+    "GateRefusal",
     "InboundMail",
     "Lane",
     "Pace",

@@ -39,7 +39,18 @@ def has_a_sealed_file(post: Post) -> str:
     return gate.SEALED if post.pk and searching.sealed_in(post) else ""
 
 
-HOLD_RULES: tuple[Rule, ...] = (everything_is_moderated, first_by_sender, names_an_address, has_a_sealed_file)
+def shows_a_password(post: Post) -> str:
+    """The sender's own, or what has the form of an issued one: its readers could post. It does not pass the gate either."""
+    return gate.GIVES_AWAY if searching.password_in(post) is not None else ""
+
+
+HOLD_RULES: tuple[Rule, ...] = (
+    everything_is_moderated,
+    first_by_sender,
+    names_an_address,
+    has_a_sealed_file,
+    shows_a_password,
+)
 
 
 def reasons(post: Post) -> list[str]:
