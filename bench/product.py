@@ -109,6 +109,7 @@ class Worker:
 
     relay: int
     settings: dict[str, str] = field(default_factory=dict)
+    app: str = "chamberlist"
     process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -117,7 +118,7 @@ class Worker:
             "DELIVERY_LANES": str(LANES),
             "LOG_LEVEL": "WARNING",
         }
-        command = [sys.executable, "-m", "celery", "-A", "chamberlist", "worker", "-c", str(LANES + 2), "-l", "WARNING"]
+        command = [sys.executable, "-m", "celery", "-A", self.app, "worker", "-c", str(LANES + 2), "-l", "WARNING"]
         self.process = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle", "--pidfile", ""],
             cwd=REPOSITORY,
