@@ -55,7 +55,7 @@ GUARDS = (
     Guard(
         "P1 what is sent is what was looked at",
         "posting/delivery/gate.py",
-        "if compiled.data != whole.dot_stuffed():",
+        "if compiled.data != compiled.whole.dot_stuffed():",
         "if False:",
         "tests/test_gate_faults.py",
     ),

@@ -107,6 +107,7 @@ def check_post(compiled: Compiled) -> Refusal:
         or _links_problem(parsed, compiled.own)
         or _descriptions_problem(parsed, compiled)
         or _texts_problem(parsed, compiled, {file.content_id for file in attached if file.content_id})
+        or _sent_problem(compiled)
     )
 
 
@@ -243,7 +244,7 @@ def _lines_problem(specimen: bytes) -> Refusal:
 
 
 def _slots_problem(compiled: Compiled) -> Refusal:
-    """Each value of a copy's own has its places, and the bytes that are sent are those that are looked at."""
+    """Each value of a copy's own has its places."""
     whole, is_opaque = compiled.whole, compiled.post.mailing_list.replies == MailingList.Replies.OPAQUE
     number = Counter(slot.name for slot in whole.slots)
     once = {"recipient": 1, "delivery": 1, "reply": int(is_opaque), "bounce": 0}
@@ -254,7 +255,11 @@ def _slots_problem(compiled: Compiled) -> Refusal:
     at = next(place for place, slot in enumerate(whole.slots) if slot.name == "recipient")
     if not (b"\r\n" + whole.pieces[at]).endswith(b"\r\nTo: ") or not whole.pieces[at + 1].startswith(b"\r\n"):
         return _post("A rendered copy is not addressed to its recipient alone.", "header to")
-    if compiled.data != whole.dot_stuffed():
+    return NONE
+
+
+def _sent_problem(compiled: Compiled) -> Refusal:
+    if compiled.data != compiled.whole.dot_stuffed():
         return _post("The bytes that would be sent are not those that were looked at.")
     return NONE
 
