@@ -23,7 +23,7 @@ UNPROTECT = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("posting", "0009_inbound_mail_knows_its_place"),
+        ("posting", "0010_what_posts_say_is_sealed"),
     ]
 
     operations = [

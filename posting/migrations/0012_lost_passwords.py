@@ -7,7 +7,7 @@ import chamberlist.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("posting", "0010_what_posts_say_is_sealed"),
+        ("posting", "0011_what_the_gate_refused"),
     ]
 
     operations = [
