@@ -1,7 +1,10 @@
 """Admin pages on which nothing is edited by hand: what staff do is a verb, posted to a page of its own."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -10,8 +13,37 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
+from chamberlist import audit
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+SHOWN = (forms.BooleanField, forms.ChoiceField, forms.IntegerField)  # No text: people may write an address or a password.
+
+
+class AuditedAdmin(admin.ModelAdmin[Any]):
+    """What is added, changed or deleted here stands in the audit trail, and not in Django's own log.
+
+    That one could be rewritten, and keeps what an object calls itself.
+    """
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        return changes(form)
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:  # type: ignore[override]
+        audit.record(request.user.get_username(), "add", obj, reason=str(message))
+
+    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> None:  # type: ignore[override]
+        audit.record(request.user.get_username(), "change", obj, reason=str(message))
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:  # type: ignore[override]
+        for obj in queryset:
+            audit.record(request.user.get_username(), "delete", obj)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """All that was done to one row, in the trail."""
+        subject = {"subject": f"{self.opts.verbose_name} {object_id}"}
+        return redirect(f"{reverse('admin:chamberlist_auditentry_changelist')}?{urlencode(subject)}")
+
+
+class ReadOnlyAdmin(AuditedAdmin):
     """Rows to look at."""
 
     actions = None
@@ -27,9 +59,13 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 
 class VerbAdmin(ReadOnlyAdmin):
-    """Rows with verbs: each name in ``verbs`` is a method ``NAME(request, row)`` that gives "" or why nothing was changed."""
+    """Rows with verbs: each name in ``verbs`` is a method ``NAME(request, row)`` that gives "" or why nothing was changed.
+
+    Each name in ``answering`` is one that gives the page which answers: for what may be shown once and kept nowhere.
+    """
 
     verbs: ClassVar[dict[str, str]] = {}  # Name of the method: what to say when it is done.
+    answering: ClassVar[tuple[str, ...]] = ()
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_do"
@@ -42,15 +78,56 @@ class VerbAdmin(ReadOnlyAdmin):
         """Whether this member of staff may use the verbs: the model's "change" permission."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
+    def may_do(self, request: HttpRequest, verb: str) -> bool:
+        """Whether they may use this one."""
+        return self.may(request)
+
     def do(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Call one verb, say how it went, and show the row again."""
-        if not self.may(request):
+        if not self.may_do(request, verb):
             raise PermissionDenied
-        if verb not in self.verbs:
+        if verb not in self.verbs and verb not in self.answering:
             raise Http404
-        problem = getattr(self, verb)(request, get_object_or_404(self.get_queryset(request), pk=pk))
+        row = get_object_or_404(self.get_queryset(request), pk=pk)
+        if verb in self.answering:
+            page: HttpResponse = getattr(self, verb)(request, row)
+            return page
+        problem = getattr(self, verb)(request, row)
         if problem:
             messages.error(request, problem)
         else:
             messages.success(request, self.verbs[verb])
-        return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[pk]))
+        return self.back_to(row)
+
+    def refuse(self, request: HttpRequest, row: models.Model, problem: str) -> HttpResponse:
+        """Say why there is no page to answer with."""
+        messages.error(request, problem)
+        return self.back_to(row)
+
+    def back_to(self, row: models.Model) -> HttpResponse:
+        """Show the row again."""
+        return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk]))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().change_view(request, object_id, form_url, {"may": self.may(request), **(extra_context or {})})
+
+
+def changes(form: Any) -> str:
+    """Which fields of a form were changed, and to what where nobody can write a text of their own into them."""
+    words = []
+    for field_name in form.changed_data:
+        field = form.fields.get(field_name)
+        label = str(getattr(field, "label", None) or field_name).lower()
+        words.append(label + _what(field, form.initial.get(field_name), form.cleaned_data.get(field_name)))
+    return "; ".join(words)
+
+
+def _what(field: Any, former: Any, new: Any) -> str:
+    """What became of one field; rows that are chosen from others by their difference."""
+    if isinstance(field, forms.ModelMultipleChoiceField):
+        before, after = ({str(row) for row in rows or ()} for rows in (former, new))
+        signs = [f"+{each}" for each in sorted(after - before)] + [f"-{each}" for each in sorted(before - after)]
+        return f": {', '.join(signs)}"
+    return f": {new}" if isinstance(field, SHOWN) else ""

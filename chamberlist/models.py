@@ -139,6 +139,10 @@ class AuditEntry(models.Model):
     class Meta:
         verbose_name_plural = "audit trail"
         ordering = (F("at").desc(), F("pk").desc())
+        indexes = (
+            models.Index(fields=["subject", "at"], name="audit_by_subject"),
+            models.Index(fields=["actor", "verb", "at"], name="audit_by_actor"),
+        )
 
     def __str__(self) -> str:
         return f"audit entry {self.pk}"

@@ -11,21 +11,24 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.module_loading import import_string
 
-from chamberlist import passwords, throttle
+from chamberlist import audit, passwords, throttle
 
 TRIES, PER = 10, timedelta(minutes=15)
+DONE = 302  # What Django's views answer to a form that they took.
+FAILURES_AN_HOUR = 60  # Entries in the audit trail, for all names together.
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing that staff should know, and the page where they deal with it."""
+    """One thing that staff should know, the page where they deal with it, and the permission that the page takes."""
 
     text: str
     url: str
+    permission: str
     is_urgent: bool = False
 
 
@@ -55,13 +58,25 @@ class ThrottledAuthenticationForm(AdminAuthenticationForm):
         who = f"{throttle.network(self.request)} {self.cleaned_data.get('username', '')}"
         if not throttle.hit("staff sign-in", who, limit=TRIES, per=PER):
             raise ValidationError("Too many tries. Wait a quarter of an hour, then try again.", code="throttled")
-        cleaned = super().clean()
+        try:
+            cleaned = super().clean()
+        except ValidationError:
+            _record_failure(self.cleaned_data.get("username", ""))
+            raise
         throttle.take_back("staff sign-in", who)
         return cleaned
 
 
+def _record_failure(typed: str) -> None:
+    """That somebody tried. What was typed is named only where it is an account: it may be an address, or the password itself."""
+    user = User.objects.filter(username=typed).first()
+    # One counter for all: with one for each account, an entry more or less would tell which names are accounts.
+    if throttle.hit("failed staff sign-in", "", limit=FAILURES_AN_HOUR, per=timedelta(hours=1)):
+        audit.record("somebody", "failed sign-in", f"user {user.pk}" if user else "no user")
+
+
 class StaffSite(AdminSite):
-    """Django's admin with notices on its first page."""
+    """Django's admin with notices on its first page; who signs in and out stands in the audit trail."""
 
     site_title = "Chamber staff"
     index_title = "Lists, senders and posts"
@@ -69,5 +84,26 @@ class StaffSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         sources: list[Callable[[], list[Notice]]] = [import_string(path) for path in settings.STAFF_NOTICES]
-        notices = [notice for source in sources for notice in source()]
+        notices = [notice for source in sources for notice in source() if request.user.has_perm(notice.permission)]
         return super().index(request, {**(extra_context or {}), "notices": notices})
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == DONE:
+            audit.record(request.user.get_username(), "sign in", _account(request))
+        return response
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]
+        if request.method == "POST" and request.user.is_authenticated:
+            audit.record(request.user.get_username(), "sign out", _account(request))
+        return super().logout(request, extra_context)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        response = super().password_change(request, extra_context)
+        if request.method == "POST" and response.status_code == DONE:
+            audit.record(request.user.get_username(), "change own password", _account(request))
+        return response
+
+
+def _account(request: HttpRequest) -> str:
+    return f"user {request.user.pk}"

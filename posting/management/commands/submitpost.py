@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from chamberlist import audit
 from posting.submission import reading, senders, submission
 from posting.submission.reading import BadMessage
 from subscriptions.models import MailingList
@@ -40,4 +41,5 @@ class Command(BaseCommand):
         problem = submission.submit(post, content_hash=post.content_hash)
         if problem:
             raise CommandError(f"{problem} Nothing was submitted.")
+        audit.record(audit.COMMAND_LINE, "submit", post)
         self.stdout.write(str(post.pk))

@@ -4,7 +4,9 @@ from argparse import ArgumentParser
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
+from chamberlist import audit
 from subscriptions.models import MailingList
 
 
@@ -33,5 +35,7 @@ class Command(BaseCommand):
             mailing_list.full_clean()
         except ValidationError as error:
             raise CommandError(f"The list was not created: {' '.join(error.messages)}") from None
-        mailing_list.save()
+        with transaction.atomic():
+            mailing_list.save()
+            audit.record(audit.COMMAND_LINE, "add", mailing_list)
         self.stdout.write(f"{mailing_list.slug} created: members subscribe at {mailing_list.get_absolute_url()}")

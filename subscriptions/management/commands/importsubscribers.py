@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
+from chamberlist import audit
 from subscriptions import importing
 from subscriptions.importing import BadFile
 from subscriptions.models import MailingList
@@ -34,6 +35,9 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{named(rows.bad)} no usable address. Nothing was imported: mend the file, or add --skip-bad to import the rest."
             )
+        how = "asked by mail" if ask else "subscribed with evidence"
+        # Before the first one: asking a long list takes many transactions, of which the last may never come.
+        audit.record(audit.COMMAND_LINE, "import", mailing_list, reason=f"{len(rows.addresses)} addresses, {how}: {evidence}")
         wanted = importing.by_asking if ask else importing.with_evidence
         counts = wanted(mailing_list, rows, evidence=evidence)
         if rows.bad:
