@@ -51,8 +51,16 @@ def parse(text: str) -> Address:
     return Address(sendable, f"{unicodedata.normalize('NFC', found.local_part.lower())}@{domain}")
 
 
+def domain_hash(text: str) -> bytes:
+    """The blind index of a domain, as a person types it; raises ``BadAddress``."""
+    return parse(f"x@{text.strip().removeprefix('@')}").domain_hash
+
+
 def masked(text: str) -> str:
-    """Enough to recognise one's own address, too little to learn another's: ``j•••@b•••.example``."""
+    """Enough to recognise one's own address, too little to learn another's: ``j•••@b•••.example``.
+
+    It is the same three facts of every address. A short one is not treated in a way of its own: that would tell that it is short.
+    """
     local, _, domain = text.rpartition("@")
     host, dot, rest = domain.partition(".")
     return f"{local[:1]}•••@{host[:1]}•••{dot}{rest.rpartition('.')[2]}"

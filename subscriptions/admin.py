@@ -3,21 +3,27 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from chamberlist import audit
-from chamberlist.adminpages import ReadOnlyAdmin, VerbAdmin
-from subscriptions import addresses, lifecycle
+from chamberlist.adminpages import AuditedAdmin, ReadOnlyAdmin, VerbAdmin
+from subscriptions import addresses, disclosure, lifecycle
 from subscriptions.addresses import BadAddress
+from subscriptions.disclosure import Refused
 from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
+
+MOST_LISTED = 100
 
 
 @admin.register(MailingList)
-class MailingListAdmin(admin.ModelAdmin[MailingList]):
+class MailingListAdmin(AuditedAdmin):
     """What staff may set for a list."""
 
     list_display = ("name", "slug", "moderation", "replies", "subscribers")
@@ -29,7 +35,8 @@ class MailingListAdmin(admin.ModelAdmin[MailingList]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MailingList]:
         active = Count("subscriptions", filter=Q(subscriptions__state=Subscription.State.ACTIVE))
-        return super().get_queryset(request).annotate(active=active)
+        rows: QuerySet[MailingList] = super().get_queryset(request)
+        return rows.annotate(active=active)
 
     @admin.display(description="subscribed")
     def subscribers(self, mailing_list: MailingList) -> int:
@@ -59,7 +66,11 @@ class SubscriptionAdmin(VerbAdmin):
     list_select_related = ("mailing_list",)
     change_list_template = "admin/subscriptions/subscription/change_list.html"
     change_form_template = "admin/subscriptions/subscription/change_form.html"
-    verbs = {"unsubscribe": "Unsubscribed: nothing is mailed to this person from the next copy on."}
+    verbs = {
+        "unsubscribe": "Unsubscribed: nothing is mailed to this person from the next copy on.",
+        "ask": "The confirmation mail is on its way.",
+    }
+    answering = ("reveal",)
     ordering = ("-pk",)
 
     @admin.display(description="address")
@@ -72,46 +83,77 @@ class SubscriptionAdmin(VerbAdmin):
         return [find, *super().get_urls()]
 
     def find(self, request: HttpRequest) -> HttpResponse:
-        """Exact address to its subscriptions, by number."""
+        """An exact address, or a domain, to its subscriptions, by number."""
+        everybody = reverse("admin:subscriptions_subscription_changelist")
         if not self.has_view_permission(request):
             return redirect("admin:index")
         try:
-            wanted = addresses.parse(request.POST.get("address", ""))
-        except BadAddress as error:
+            found = disclosure.look_up(request.POST.get("address", ""), by=request.user.get_username())
+        except (BadAddress, Refused) as error:
             messages.error(request, str(error))
-            return redirect("admin:subscriptions_subscription_changelist")
-        found = list(Subscription.objects.filter(address_hash=wanted.hash).values_list("pk", flat=True))
+            return redirect(everybody)
+        if not found:
+            messages.info(request, "This address has no subscription, and neither has this domain.")
+            return redirect(everybody)
         if len(found) == 1:
             return redirect("admin:subscriptions_subscription_change", found[0])
-        if found:
-            return redirect(f"{reverse('admin:subscriptions_subscription_changelist')}?pk__in={','.join(map(str, found))}")
-        messages.info(request, "This address has no subscription.")
-        return redirect("admin:subscriptions_subscription_changelist")
+        if len(found) > MOST_LISTED:
+            messages.info(request, f"{len(found)} were found. The first {MOST_LISTED} are shown.")
+        return redirect(f"{everybody}?pk__in={','.join(map(str, found[:MOST_LISTED]))}")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup == "pk__in" or super().lookup_allowed(lookup, value, request)
+        """By number and by what the page offers: nobody can try out what an address is sealed or found by."""
+        return lookup == "pk__in" or lookup.partition("__")[0] in self.list_filter
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         subscription = self.get_object(request, object_id)
-        context: dict[str, Any] = {"may": self.may(request), **(extra_context or {})}
+        context: dict[str, Any] = {"may_reveal": self.may_do(request, "reveal"), **(extra_context or {})}
         if subscription is not None:
             context["masked"] = addresses.masked(subscription.address)
             context["events"] = ConsentEvent.objects.filter(
                 address_hash=subscription.address_hash, mailing_list=subscription.mailing_list
             )
+            context["may_ask"] = subscription.state in (Subscription.State.PENDING, Subscription.State.UNSUBSCRIBED)
             context["may_unsubscribe"] = subscription.state in Subscription.states_before(Subscription.State.UNSUBSCRIBED)
         return super().change_view(request, object_id, form_url, context)
+
+    def may_do(self, request: HttpRequest, verb: str) -> bool:
+        """To see a whole address takes a permission of its own."""
+        return request.user.has_perm("subscriptions.reveal_address") if verb == "reveal" else self.may(request)
+
+    def reveal(self, request: HttpRequest, subscription: Subscription) -> HttpResponse:
+        """The whole address, on the page that answers and nowhere else: a redirect would keep it in the session."""
+        by, reason = request.user.get_username(), request.POST.get("reason", "")
+        if not self.has_view_permission(request, subscription):
+            raise PermissionDenied
+        try:
+            address = disclosure.reveal(subscription, by=by, reason=reason)
+        except Refused as error:
+            return self.refuse(request, subscription, str(error))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The address of subscription {subscription.pk}",
+            "opts": self.opts,
+            "subscription": subscription,
+            "address": address,
+        }
+        return TemplateResponse(request, "admin/subscriptions/subscription/reveal.html", context)
+
+    def ask(self, request: HttpRequest, subscription: Subscription) -> str:
+        """The question once more."""
+        return lifecycle.ask_once_more(subscription, by=request.user.get_username(), reason=request.POST.get("reason", ""))
 
     def unsubscribe(self, request: HttpRequest, subscription: Subscription) -> str:
         """On the person's word, by telephone or letter."""
         reason = request.POST.get("reason", "").strip()
         if not reason:
             return "Please write why: it is kept in the audit trail."
-        if not lifecycle.unsubscribe(subscription.handle, how="staff"):
-            return "There was nothing to unsubscribe."
-        audit.record(request.user.get_username(), "unsubscribe", subscription, reason=reason)
+        with transaction.atomic():
+            if not lifecycle.unsubscribe(subscription.handle, how="staff"):
+                return "There was nothing to unsubscribe."
+            audit.record(request.user.get_username(), "unsubscribe", subscription, reason=reason)
         return ""
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
-from chamberlist import systemmail
+from chamberlist import audit, systemmail
 from chamberlist.clock import Now
 from chamberlist.models import SystemMail
 from subscriptions import consent, statements
@@ -20,6 +20,7 @@ Kind = ConsentEvent.Kind
 
 CONFIRMATION_DAYS = 14
 MAILS_A_DAY, MAILS_IN_30_DAYS = 1, 3
+BY_STAFF = "staff"
 ASKING = ("confirmation", "already")  # The mails that a stranger can cause by typing an address.
 CHANGEABLE = (State.ACTIVE, State.PAUSED, State.SUSPENDED)  # Where there is something to see or to change.
 
@@ -56,6 +57,29 @@ def rejoin(handle: UUID, *, on: MailingList | None = None) -> None:
         return  # Whoever said "this was not me" is asked again only if they sign up.
     if _may_ask(subscription):
         _ask(subscription, how="left by mistake")
+
+
+@transaction.atomic
+def ask_once_more(subscription: Subscription, *, by: str, reason: str) -> str:
+    """Mail the question again on the word of staff, however often it was mailed, once a day. "" or why nothing was changed.
+
+    Whose address must not be mailed (they said "this was not me", objected, or mail came back) is asked only when they sign up.
+    """
+    if not reason.strip():
+        return "Please write why: it is kept in the audit trail."
+    locked = _locked(Q(pk=subscription.pk))
+    if locked is None or locked.state not in (State.PENDING, State.UNSUBSCRIBED):
+        return "There is no question to ask: it is neither waiting for an answer nor left. Nothing was changed."
+    if is_suppressed(bytes(locked.address_hash), locked.mailing_list):
+        return (
+            "This address must not be mailed. It is asked again when the person signs up on the list’s page. Nothing was changed."
+        )
+    lately = ConsentEvent.objects.filter(mailing_list=locked.mailing_list, address_hash=locked.address_hash, how=BY_STAFF)
+    if lately.filter(kind=Kind.REQUESTED, at__gt=Now() - timedelta(days=1)).exists():
+        return "Staff had it asked within the last day. Tell the person to look into the spam folder; ask again tomorrow."
+    _ask(locked, how=BY_STAFF)
+    audit.record(by, "ask once more", locked, reason=reason)
+    return ""
 
 
 def confirm(confirmation: UUID, *, how: str = "confirmation link", on: MailingList | None = None) -> bool:

@@ -130,6 +130,7 @@ class Subscription(Stateful):
     address = Sealed("sealed_address")
 
     class Meta:
+        permissions = (("reveal_address", "Can see a member's whole address, with a reason"),)
         constraints = (
             is_one_of(SubscriptionState, name="subscription_state"),
             models.UniqueConstraint(fields=["mailing_list", "address_hash"], name="subscription_once_a_list"),
