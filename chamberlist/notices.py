@@ -12,13 +12,17 @@ from chamberlist.staffsite import Notice
 def halted() -> list[Notice]:
     """That sending is stopped, and why."""
     stopped = Halt.objects.filter(halted_at__isnull=False).order_by("-pk").first()
-    url = reverse("admin:chamberlist_halt_changelist")
+    url, permission = reverse("admin:chamberlist_halt_changelist"), "chamberlist.view_halt"
     if stopped is None:
-        return [Notice("Sending is running. Stop everything here if you must.", url)]
-    return [Notice(f"All sending is stopped: {stopped.reason}", url, is_urgent=True)]
+        return [Notice("Sending is running. Stop everything here if you must.", url, "chamberlist.change_halt")]
+    return [Notice(f"All sending is stopped: {stopped.reason}", url, permission, is_urgent=True)]
 
 
 def alerts() -> list[Notice]:
     """The alerts of the last day."""
     recent = Alert.objects.filter(created_at__gt=Now() - timedelta(days=1)).order_by("-pk")[:10]
-    return [Notice(alert.headline, reverse("admin:chamberlist_alert_change", args=[alert.pk]), is_urgent=True) for alert in recent]
+    return [Notice(alert.headline, _page(alert), "chamberlist.view_alert", is_urgent=True) for alert in recent]
+
+
+def _page(alert: Alert) -> str:
+    return reverse("admin:chamberlist_alert_change", args=[alert.pk])

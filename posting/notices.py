@@ -6,15 +6,19 @@ from chamberlist.staffsite import Notice
 from posting.models import InboundMail, Post
 from posting.submission import lostpasswords
 
+VIEW_POST, CHANGE_POST, CHANGE_MAIL = "posting.view_post", "posting.change_post", "posting.change_inboundmail"
+
 
 def waiting() -> list[Notice]:
     """The posts that wait for a decision."""
-    return [Notice(f"Waits for you: “{post.subject}”, from {post.sender.name}", _page(post)) for post in _in(Post.State.HELD)]
+    held = _in(Post.State.HELD)
+    return [Notice(f"Waits for you: “{post.subject}”, from {post.sender.name}", _page(post), CHANGE_POST) for post in held]
 
 
 def frozen() -> list[Notice]:
     """The posts that were stopped for a check."""
-    return [Notice(f"Stopped for a check: “{post.subject}”", _page(post), is_urgent=True) for post in _in(Post.State.FROZEN)]
+    stopped = _in(Post.State.FROZEN)
+    return [Notice(f"Stopped for a check: “{post.subject}”", _page(post), VIEW_POST, is_urgent=True) for post in stopped]
 
 
 def passwords() -> list[Notice]:
@@ -33,10 +37,10 @@ def mail() -> list[Notice]:
     notices = []
     if kept:
         words = "1 message waits" if kept == 1 else f"{kept} messages wait"
-        notices.append(Notice(f"{words} to be read by you", _mail(InboundMail.State.KEPT)))
+        notices.append(Notice(f"{words} to be read by you", _mail(InboundMail.State.KEPT), CHANGE_MAIL))
     if unread:
         words = "1 message" if unread == 1 else f"{unread} messages"
-        notices.append(Notice(f"{words} could not be read", _mail(InboundMail.State.QUARANTINED), is_urgent=True))
+        notices.append(Notice(f"{words} could not be read", _mail(InboundMail.State.QUARANTINED), CHANGE_MAIL, is_urgent=True))
     return notices
 
 

@@ -42,7 +42,7 @@ def somebody(name: str, *permissions: str) -> Client:
 
 @pytest.fixture
 def ann() -> Client:
-    return somebody("ann", "view_inboundmail", "change_inboundmail")
+    return somebody("ann", "view_inboundmail", "change_inboundmail", "reveal_address")
 
 
 @pytest.fixture

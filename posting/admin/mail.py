@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
 from chamberlist.adminpages import VerbAdmin
@@ -29,6 +27,7 @@ class InboundMailAdmin(VerbAdmin):
         "discard_all": "Discarded: what they said is gone.",
         "again": "It waits to be read once more.",
     }
+    answering = ("read",)
 
     @admin.display(description="kind", ordering="kind")
     def taken_for(self, mail: InboundMail) -> str:
@@ -52,7 +51,7 @@ class InboundMailAdmin(VerbAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         mail = self.get_object(request, object_id)
-        context: dict[str, Any] = {"may": self.may(request), **(extra_context or {})}
+        context: dict[str, Any] = {"may_read": self.may_do(request, "read"), **(extra_context or {})}
         if mail is not None:
             waits = mail.state in keeping.FOR_STAFF
             context |= {
@@ -61,19 +60,15 @@ class InboundMailAdmin(VerbAdmin):
             }
         return super().change_view(request, object_id, form_url, context)
 
-    def do(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-        if verb != "read":
-            return super().do(request, pk, verb)
-        if not self.may(request):
-            raise PermissionDenied
-        return self.read(request, get_object_or_404(InboundMail, pk=pk))
+    def may_do(self, request: HttpRequest, verb: str) -> bool:
+        """Who reads a letter sees whose it is, which may be a member's address."""
+        return self.may(request) and (verb != "read" or request.user.has_perm("subscriptions.reveal_address"))
 
     def read(self, request: HttpRequest, mail: InboundMail) -> HttpResponse:
         """What it says, on the page that answers and nowhere else."""
         shown = keeping.read(mail, by=request.user.get_username(), reason=request.POST.get("reason", ""))
         if isinstance(shown, str):
-            messages.error(request, shown)
-            return redirect("admin:posting_inboundmail_change", mail.pk)
+            return self.refuse(request, mail, shown)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Message {mail.pk}",

@@ -57,6 +57,7 @@ class SenderAdmin(VerbAdmin):
     filter_vertical = ()
     change_form_template = "admin/posting/sender/change_form.html"
     verbs = {"revoke": "This sender can post no longer."}
+    answering = ("issue",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("posting.add_sender")
@@ -108,13 +109,6 @@ class SenderAdmin(VerbAdmin):
 
     def response_add(self, request: HttpRequest, obj: Sender, post_url_continue: str | None = None) -> HttpResponse:
         return self.issue(request, obj)
-
-    def do(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-        if verb != "issue":
-            return super().do(request, pk, verb)
-        if not self.may(request):
-            raise PermissionDenied
-        return self.issue(request, get_object_or_404(Sender, pk=pk))
 
     def issue(self, request: HttpRequest, sender: Sender) -> HttpResponse:
         """A new password, on the page that answers: a redirect would keep it in the session, which is in the database."""
@@ -178,7 +172,7 @@ class PostAdmin(VerbAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         post = self.get_object(request, object_id)
-        context: dict[str, Any] = {"may": self.may(request), **(extra_context or {})}
+        context: dict[str, Any] = {**(extra_context or {})}
         if post is not None:
 
             def address(position: int) -> str:

@@ -1,10 +1,10 @@
-"""Django's own command; the first time, on an empty database, it also arms the fence."""
+"""Django's own command; it also makes the groups of staff that are missing and, the first time, arms the fence."""
 
 from typing import Any
 
 from django.core.management.commands import migrate
 
-from chamberlist import fence
+from chamberlist import fence, roles
 from posting.models import Post
 from subscriptions.models import Subscription
 
@@ -14,7 +14,10 @@ LEFT_UNARMED = "The fence is not armed here: nothing is sent until `manage.py ar
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         super().handle(*args, **options)
-        if options["app_label"] or options["plan"] or options["check_unapplied"] or fence.is_armed():
+        if options["app_label"] or options["plan"] or options["check_unapplied"]:
+            return
+        roles.found()  # Not in a migration: Django makes permissions only when all of these have run.
+        if fence.is_armed():
             return
         if Post.objects.exists() or Subscription.objects.exists():
             self.stdout.write(self.style.WARNING(LEFT_UNARMED))
