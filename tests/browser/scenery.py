@@ -36,6 +36,7 @@ def build() -> None:
         "admin_held": reverse("admin:posting_post_change", args=[held.pk]),
         "admin_done": reverse("admin:posting_post_change", args=[done.pk]),
         "admin_sender": reverse("admin:posting_sender_change", args=[busy.pk]),
+        "admin_pending": reverse("admin:subscriptions_subscription_change", args=[pending(fairs, "asked").pk]),
         "admin_subscription": reverse(
             "admin:subscriptions_subscription_change", args=[fairs.subscriptions.filter(state="active").latest("pk").pk]
         ),
@@ -84,6 +85,13 @@ def posts(sender: Sender, mailing_list: MailingList) -> dict[str, Post]:
     return made
 
 
+def pending(mailing_list: MailingList, name: str) -> Subscription:
+    """Somebody who was asked, and has not answered."""
+    address = addresses.parse(f"{name}@pages.example")
+    assert lifecycle.sign_up(mailing_list, address, how="form")
+    return mailing_list.subscriptions.get(address_hash=address.hash)
+
+
 def member_pages(mailing_list: MailingList) -> dict[str, str]:
     """Each page of a member, of a member whom no other page is about."""
 
@@ -91,9 +99,7 @@ def member_pages(mailing_list: MailingList) -> dict[str, str]:
         return reverse(view, args=[mailing_list.slug, tokens.make(view, handle, **lifetime)])
 
     def question(name: str) -> str:
-        address = addresses.parse(f"{name}@pages.example")
-        assert lifecycle.sign_up(mailing_list, address, how="form")
-        confirmation = mailing_list.subscriptions.get(address_hash=address.hash).confirmation
+        confirmation = pending(mailing_list, name).confirmation
         assert confirmation is not None
         return page("confirm", confirmation)
 

@@ -103,6 +103,11 @@ def a_letter(visitor: Visitor) -> None:
     visitor.go("{admin_mail_owner}").type("Why you read it; kept in the audit trail", "She rang up.").press("Read it")
 
 
+def an_address(visitor: Visitor) -> None:
+    visitor.go("{admin_subscription}").page.locator("#why-reveal").fill("She rang up.")
+    visitor.press("Show the address")
+
+
 def too_large_a_form(visitor: Visitor) -> None:
     visitor.go("/lists/fairs/")
     visitor.page.evaluate("document.querySelector('#id_website').value = 'x'.repeat(3_000_000)")
@@ -180,13 +185,16 @@ STAFF_PAGES = {
     "admin-post-done": at("{admin_done}"),
     "admin-sender": at("{admin_sender}"),
     "admin-subscription": at("{admin_subscription}"),
+    "admin-subscription-pending": at("{admin_pending}"),
+    "admin-subscription-reveal": an_address,
+    "admin-trail": at("/admin/chamberlist/auditentry/"),
     "admin-subscriptions": at("/admin/subscriptions/subscription/"),
     "admin-halt": at("/admin/chamberlist/halt/"),
     "admin-mail-kept": at("{admin_mail_owner}"),
     "admin-mail-unread": at("{admin_mail_abuse}"),
     "admin-mail-read": a_letter,
 }
-STAFF_PARTS = (".decide", ".notices", ".find")  # The rest of these pages is Django's.
+STAFF_PARTS = (".decide", ".notices", ".find", "#changelist-form")  # The rest of these pages is Django's.
 
 
 @pytest.fixture(scope="module")
