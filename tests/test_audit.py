@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.urls import reverse
 from chamberlist import audit, halt
 from chamberlist.adminpages import AuditedAdmin, VerbAdmin
 from chamberlist.clock import Now
-from chamberlist.models import AuditEntry
+from chamberlist.models import AuditEntry, Halt
 from posting.delivery import closing
 from posting.models import InboundMail, Post
 from posting.moderation import moderation
@@ -66,11 +67,11 @@ def pending() -> Any:
 
 def halted() -> Any:
     halt.halt(by="a test", reason="A test")
-    return halt.Halt.objects.get(pk=1)
+    return Halt.objects.get(pk=1)
 
 
 VERBS: dict[tuple[str, str], Callable[[], Any]] = {  # What each is done to. A verb that is not here fails the test.
-    ("halt", "halt"): lambda: halt.Halt.objects.create(pk=1),
+    ("halt", "halt"): lambda: Halt.objects.create(pk=1),
     ("halt", "resume"): halted,
     ("subscription", "unsubscribe"): lambda: builders.a_member(builders.a_list()),
     ("subscription", "reveal"): lambda: builders.a_member(builders.a_list()),
@@ -228,7 +229,7 @@ def test_a_name_that_is_an_address_is_refused_and_one_that_is_there_is_called_by
     audit.record(mary.username, "test", mary)
     audit.record("nobody@chamber.example", "test", mary)
     assert list(AuditEntry.objects.order_by("pk").values_list("actor", flat=True)) == [f"user {mary.pk}", "[address]"]
-    assert audit.times(mary.username, "test", within=audit.timedelta(days=1)) == 1
+    assert audit.times(mary.username, "test", within=timedelta(days=1)) == 1
 
 
 def test_an_account_is_neither_renamed_nor_deleted(admin_client: Client):
