@@ -17,6 +17,7 @@ from subscriptions.models import Suppression
 from tests import builders
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
+SUPERUSER = "Superuser"
 MOST = 400  # Pages: a crawl that finds more has run in circles.
 
 
@@ -61,14 +62,14 @@ def everything() -> None:
 
 def one_of(role: str) -> Client:
     roles.found()
-    user = User.objects.create_user(role.lower(), is_staff=True)
-    user.groups.set([Group.objects.get(name=role)])
+    user = User.objects.create_user(role.lower(), is_staff=True, is_superuser=role == SUPERUSER)
+    user.groups.set(Group.objects.filter(name=role))
     client = Client()
     client.force_login(user)
     return client
 
 
-@pytest.mark.parametrize("role", roles.ROLES)
+@pytest.mark.parametrize("role", [*roles.ROLES, SUPERUSER])
 def test_no_page_offers_a_role_what_it_may_not_do(everything, role: str):
     client = one_of(role)
     waiting, seen, actions, pages = ["/admin/"], {"/admin/"}, set(), {}
