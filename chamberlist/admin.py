@@ -119,7 +119,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="more")
     def more(self, entry: AuditEntry) -> str:
         """The way to all that was done to it."""
-        return format_html('<a href="?{}">All about {}</a>', urlencode({"subject": entry.subject}), entry.subject)
+        return format_html('<a href="?{}" aria-label="All about {}">All</a>', urlencode({"subject": entry.subject}), entry.subject)
 
 
 @admin.register(SystemMail)
