@@ -150,6 +150,8 @@ def test_an_old_dump_restored_over_the_original_sends_nothing(smtp: SmtpServer, 
         if way == "--data-only":
             with connection.cursor() as cursor:
                 tables = ", ".join(connection.introspection.table_names())
+                # As whoever restores data alone must.
+                cursor.execute("ALTER TABLE chamberlist_auditentry DISABLE TRIGGER keep_all")
                 cursor.execute(f"TRUNCATE {tables}")
         connection.close()
         program("pg_restore", way, "--disable-triggers", "-d", server.url, tmp_path / "dump")
