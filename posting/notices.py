@@ -6,7 +6,8 @@ from chamberlist.staffsite import Notice
 from posting.models import InboundMail, Post
 from posting.submission import lostpasswords
 
-VIEW_POST, CHANGE_POST, CHANGE_MAIL = "posting.view_post", "posting.change_post", "posting.change_inboundmail"
+VIEW_POST, CHANGE_POST = "posting.view_post", "posting.change_post"
+CHANGE_SENDER, CHANGE_MAIL = "posting.change_sender", "posting.change_inboundmail"
 
 
 def waiting() -> list[Notice]:
@@ -25,7 +26,7 @@ def passwords() -> list[Notice]:
     """The senders who said that they lost their password; a mail proves nothing, so staff call them."""
     words = "asks for a new password: call them under the number that you have, not under one that a mail names"
     return [
-        Notice(f"{sender.name} {words}", reverse("admin:posting_sender_change", args=[sender.pk]))
+        Notice(f"{sender.name} {words}", reverse("admin:posting_sender_change", args=[sender.pk]), CHANGE_SENDER)
         for sender in lostpasswords.wanted()[:20]
     ]
 

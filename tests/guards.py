@@ -1358,7 +1358,7 @@ GUARDS = (
     Guard(
         "P1 the audit trail is not emptied",
         "chamberlist/migrations/0005_audit_trail_is_never_emptied.py",
-        "IF TG_OP = 'DELETE' AND OLD.at < clock_timestamp() - interval '3 years' THEN",
+        "IF TG_OP = 'DELETE' AND OLD.at < clock_timestamp() - interval '24 months' THEN",
         "IF TG_OP = 'DELETE' THEN",
         "tests/test_audit.py",
     ),

@@ -216,10 +216,11 @@ def test_who_signs_in_and_out_and_who_fails_stands_in_the_trail(client: Client):
 
 
 def test_who_guesses_does_not_flood_the_trail(client: Client):
-    for number in range(40):
-        form = {"username": f"guess{number}", "password": "x"}
+    User.objects.create_user("mary", password="a long password", is_staff=True)
+    for number in range(80):  # Who is an account does not tell by what is written, and so not by the time that it takes.
+        form = {"username": "mary" if number % 9 == 0 else f"guess{number}", "password": "x"}
         client.post(reverse("admin:login"), form)
-    assert AuditEntry.objects.filter(verb="failed sign-in").count() == 20
+    assert AuditEntry.objects.filter(verb="failed sign-in").count() == 60
 
 
 def test_a_name_that_is_an_address_is_refused_and_one_that_is_there_is_called_by_its_number(admin_client: Client):
@@ -276,10 +277,10 @@ def test_neither_the_program_nor_the_admin_changes_an_entry(admin_client: Client
     assert AuditEntry.objects.get().actor == "mary"
 
 
-def test_what_is_older_than_three_years_may_be_forgotten():
+def test_what_is_older_than_24_months_may_be_forgotten():
     made = entry()
     at = "UPDATE chamberlist_auditentry SET at = at - interval %s"
-    builders.rewrite_append_only("chamberlist_auditentry", at, "1094 days")
+    builders.rewrite_append_only("chamberlist_auditentry", at, "729 days")
     with pytest.raises(DatabaseError), transaction.atomic():
         made.delete()
     builders.rewrite_append_only("chamberlist_auditentry", at, "3 days")
@@ -334,6 +335,7 @@ def commands(tmp_path: Path) -> dict[str, Callable[[], list[str]]]:
         "halt": lambda: ["--reason", "x"],
         "resume": lambda: [str(halted().pk)][1:],
         "arm": lambda: ["--yes"],
+        "rotatekeys": list,
     }
 
 

@@ -123,6 +123,12 @@ ORDINARY = (
 )
 
 
+def a_post(subject: str, body: str) -> Post:
+    post = Post(sender=builders.a_sender(), mailing_list=builders.a_list())
+    post.subject, post.body = subject, body
+    return post
+
+
 @pytest.mark.parametrize("text", DISGUISES)
 def test_a_disguised_address_is_found_in_its_plain_form(text: str):
     assert [found.lower() for found in searching.addresses_in(text)] == [ANNE]
@@ -131,14 +137,14 @@ def test_a_disguised_address_is_found_in_its_plain_form(text: str):
 @pytest.mark.parametrize("text", ORDINARY)
 @pytest.mark.django_db
 def test_ordinary_words_of_business_hold_nothing(text: str):
-    post = Post(subject="x", body=text, sender=builders.a_sender(), mailing_list=builders.a_list())
+    post = a_post("x", text)
     assert gate.strangers(post) == []
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("text", DISGUISES[:3])
 def test_a_disguised_address_holds_a_post_and_is_allowed_in_its_plain_form(text: str):
-    post = Post(subject=text, body="x", sender=builders.a_sender(), mailing_list=builders.a_list())
+    post = a_post(text, "x")
     assert rules.names_an_address(post) == "It names a mail address that is neither yours nor the Chamber's."
     post.allowed_addresses = [ANNE]
     assert gate.strangers(post) == []

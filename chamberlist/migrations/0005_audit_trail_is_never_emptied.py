@@ -3,10 +3,10 @@ from django.db import migrations, models
 PROTECT = """
     CREATE FUNCTION chamberlist_auditentry_refuse_deletion() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF TG_OP = 'DELETE' AND OLD.at < clock_timestamp() - interval '3 years' THEN
+        IF TG_OP = 'DELETE' AND OLD.at < clock_timestamp() - interval '24 months' THEN
             RETURN OLD;
         END IF;
-        RAISE EXCEPTION 'rows of chamberlist_auditentry are kept for three years'
+        RAISE EXCEPTION 'rows of chamberlist_auditentry are kept for 24 months'
             USING ERRCODE = 'integrity_constraint_violation';
     END $$;
     CREATE TRIGGER keep BEFORE DELETE ON chamberlist_auditentry
@@ -22,7 +22,7 @@ UNPROTECT = """
 
 
 class Migration(migrations.Migration):
-    """The database itself keeps the record for three years, and finds what was done to one thing, or by one person."""
+    """The database itself keeps the record for 24 months, and finds what was done to one thing, or by one person."""
 
     dependencies = [("chamberlist", "0004_halt_knows_who_and_when_it_ended")]
 

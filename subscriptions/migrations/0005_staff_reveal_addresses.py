@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """To see a whole address takes a permission of its own."""
 
-    dependencies = [("subscriptions", "0003_bounces_and_complaints_have_effects")]
+    dependencies = [("subscriptions", "0004_requests_by_link")]
 
     operations = [
         migrations.AlterModelOptions(

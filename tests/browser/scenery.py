@@ -13,7 +13,7 @@ from posting.delivery import closing
 from posting.models import Delivery, InboundMail, Post, Sender
 from posting.moderation import moderation
 from subscriptions import addresses, lifecycle, mails
-from subscriptions.models import MailingList
+from subscriptions.models import MailingList, Subscription
 from tests import builders
 
 WORDS = "Dear neighbours,\n\nour bakery opens on Saturday: https://bloggs.example/offers/spring\n\nJo Bloggs"
