@@ -1,4 +1,4 @@
-"""Canaries: addresses and secrets that stand nowhere but where the audit puts them. Half of an address is as good a find as all of it."""
+"""Canaries: addresses and secrets that stand only where the audit puts them. Half of an address is as good a find as all of it."""
 
 import base64
 import hashlib

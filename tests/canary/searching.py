@@ -1,7 +1,7 @@
 """The search: canaries in any octets, in every form that a program could give them.
 
-All canaries share one mark, so one search for the mark's few forms does. Octets are seen as they are, without line ends, and with every escape
-undone; what is packed is unpacked, some layers deep.
+All canaries share one mark, so one search for the mark's few forms does. Octets are seen as they are, without line ends, and with
+every escape undone; what is packed is unpacked, some layers deep.
 """
 
 import base64
