@@ -43,7 +43,7 @@ class Haul:
         for mail in mails:
             to = mail.recipients[0] if len(mail.recipients) == 1 else ""
             head = f"{mail.sender} {' '.join(mail.recipients)}\r\n".encode()
-            self.add("mails", head + mail.content, lambda canary, to=to: bool(to) and canary.text == to or may(canary))  # type: ignore[misc]
+            self.add("mails", head + mail.content, lambda canary, to=to: (bool(to) and canary.text == to) or may(canary))  # type: ignore[misc]
 
     def leaks(self, searcher: Searcher) -> list[str]:
         """Each leak once, as place, kind and encoding: the report itself names nobody."""

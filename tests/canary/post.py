@@ -1,0 +1,99 @@
+"""What comes by mail: posts, wishes, bounces, complaints, answers, robots, letters to staff."""
+
+from pathlib import Path
+
+from chamberlist import tokens
+from posting.models import Conversation, Post
+from tests import doorkeeper
+from tests.canary.canaries import Canary
+from tests.canary.haul import nothing
+from tests.canary.scene import FRONT, Scene, letter
+from tests.rawclient import RawClient
+
+DOMAIN = "lists.chamber.example"
+REPORT = (
+    "From: MAILER-DAEMON@x.example\r\nSubject: Undelivered Mail Returned to Sender\r\nMIME-Version: 1.0\r\n"
+    'Content-Type: multipart/report; report-type={kind}; boundary="B"\r\n\r\n--B\r\nContent-Type: text/plain\r\n\r\n{text}\r\n'
+    "--B\r\nContent-Type: message/{kind}\r\n\r\n{fields}\r\n"
+    "--B\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <{handle}@{domain}>\r\nTo: {to}\r\nSubject: Buns\r\n\r\nx\r\n--B--\r\n"
+)
+
+
+def by_mail(scene: Scene, post: Post) -> None:
+    """One of each kind, about copies that have left."""
+    sent = list(post.deliveries.filter(state="sent").select_related("subscription").order_by("pk")[:6])
+    people = [copy.subscription.address for copy in sent if copy.subscription]
+    proven = (
+        f"{FRONT}; dkim=pass header.d={scene.contact.partition('@')[2]}; dmarc=pass header.from={scene.contact.partition('@')[2]}"
+    )
+    words = {"author": scene.contact, "Authentication_Results": proven}
+    named = f"Ask {scene.aviary.address('n')}.\r\n"
+    for password, subject in ((scene.password(scene.sender), "By mail"), ("wrong", "Wrong"), (scene.password(scene.sender), "")):
+        scene.arrives(letter(**words, Approved=password, subject=subject, text=named), f"promotions@{DOMAIN}", sender=scene.contact)
+
+    def address(prefix: str, purpose: str, place: int) -> str:
+        return f"{prefix}-{tokens.make(purpose, sent[place].handle)}@{DOMAIN}"
+
+    def report(kind: str, place: int) -> bytes:
+        fields = (
+            f"Reporting-MTA: dns; x.example\r\n\r\nFinal-Recipient: rfc822; {people[place]}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+            f"Diagnostic-Code: smtp; 550 5.1.1 <{people[place]}> unknown\r\n"
+            if kind == "delivery-status"
+            else f"Feedback-Type: abuse\r\nUser-Agent: x/1\r\nVersion: 1\r\nOriginal-Rcpt-To: {people[place]}\r\n"
+        )
+        text = f"<{people[place]}>: user unknown"
+        filled = REPORT.format(kind=kind, text=text, fields=fields, handle=sent[place].handle.hex, domain=DOMAIN, to=people[place])
+        return filled.encode()
+
+    scene.arrives(report("delivery-status", 0), address("b", "bounce", 0), sender="")
+    scene.arrives(report("feedback-report", 1), address("b", "bounce", 1), sender="feedback@x.example")
+    scene.arrives(
+        letter(author=people[2], subject="Re: Buns", text=f"I am {people[2]}. Two, please!\r\n"),
+        address("r", "reply", 2),
+        sender=people[2],
+    )
+    scene.arrives(
+        letter(author=people[3], subject="Away", Auto_Submitted="auto-replied"), address("r", "reply", 3), sender=people[3]
+    )
+    scene.arrives(letter(author=people[4], subject="unsubscribe"), f"promotions-request@{DOMAIN}", sender=people[4])
+    scene.arrives(letter(author=people[5], List_Id=f"<promotions.{DOMAIN}>"), f"promotions@{DOMAIN}", sender=people[5])
+    scene.arrives(
+        letter(author=scene.aviary.address("i"), text=scene.aviary.address("i")), f"postmaster@{DOMAIN}", sender=people[0]
+    )
+    scene.arrives(letter(author=scene.aviary.address("i")), f"no-reply@{DOMAIN}", sender=scene.aviary.address("i"))
+    scene.settle()
+    talk = Conversation.objects.get()
+    answer = letter(**words, subject="Re: Re: Buns", text=f"Yes. {scene.contact}\r\n")
+    scene.arrives(answer, f"c-{tokens.make('talk', talk.handle)}@{DOMAIN}", sender=scene.contact)
+    scene.settle()
+
+
+def at_the_door(scene: Scene) -> None:
+    """The real commands, over SMTP, LMTP and as a pipe: what they say to known and unknown recipients."""
+    mail = letter(author=scene.aviary.address("i"), text=scene.aviary.address("i"))
+    socket = scene.folder / "lmtp"
+    log = scene.folder / "door.log"
+    with doorkeeper.command(
+        "--lmtp", str(socket), log=log, ready=socket.exists, LOG_LEVEL="DEBUG", REDIS_URL=scene.stack.broker.url
+    ) as door:
+        client = RawClient(str(socket), hello="LHLO x.example")
+        said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]
+        said += [client.say(f"RCPT TO:<{to}>") for to in (*scene.members[:3], f"nobody@{DOMAIN}", scene.contact, f"abuse@{DOMAIN}")]
+        said += [client.say("DATA"), client.say(mail + b"\r\n."), client.say(f"VRFY {scene.members[0]}"), client.say("QUIT")]
+        scene.haul.add("the door's replies", "\n".join(said).encode())
+        scene.haul.add("processes", Path(f"/proc/{door.pid}/cmdline").read_bytes())
+    with doorkeeper.open_door() as port:
+        client = RawClient(port)
+        said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]
+        said += [client.say(f"RCPT TO:<{to}>") for to in (*scene.members[:3], f"nobody@{DOMAIN}", f"security@{DOMAIN}")]
+        said += [client.say("DATA"), client.say(mail + b"\r\n.")]
+        scene.haul.add("the door's replies", "\n".join(said).encode())
+    scene.manage("receivemail", "--stdin", "--sender", scene.members[5], "--recipient", f"hostmaster@{DOMAIN}", stdin=mail)
+    scene.manage("receivemail", "--stdin", "--sender", "", "--recipient", scene.members[6], stdin=mail)
+    scene.exercised.note("command", "receivemail")
+    scene.settle()
+
+
+def in_a_mail(scene: Scene, canary: Canary) -> bool:
+    """What a mail of ours may name beside its recipient: the business, what its own post names, and who it answers."""
+    return canary.kind in "sn" or nothing(canary)
