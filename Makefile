@@ -9,7 +9,7 @@ COVERAGE = $(if $(ARGS),,--cov --cov-report=term:skip-covered)
 INSTALL := install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --no-binary dkimpy
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-crash lint bench guards lock
+.PHONY: demo test test-crash canary lint bench guards lock
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -18,6 +18,11 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp
 	@CHROMIUM=$$($(RUN) -m chamberlist.embedded browser) && export CHROMIUM && $(RUN) -m tests.programs && \
 	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 --dist loadgroup $(COVERAGE) $(ARGS)
+
+# The canary audit alone: every feature, and then every byte that left. It is part of `make test`.
+canary: $(VENV)/test.stamp
+	@exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- \
+		$(RUN) -m pytest -n 2 --dist loadgroup tests/test_canary.py tests/test_canary_search.py tests/test_canary_leaks.py -s $(ARGS)
 
 # What must survive, at full size: an hour or so. CRASH_SEED repeats a run.
 SURVIVAL = tests/test_survival.py tests/test_stops.py tests/test_clocks.py tests/test_turns.py tests/test_troubles.py tests/test_fence.py \

@@ -58,10 +58,11 @@ def test_no_canary_stands_where_it_does_not_belong(
 
     searcher = Searcher(town.aviary)
     leaks = town.haul.leaks(searcher)
+    missing = town.exercised.missing()
     with capsys.disabled():
-        print(f"\n{town.haul.summary}\n{len(town.exercised.features):>12,} features exercised")
+        print(f"\n{town.haul.summary}\n{len(town.exercised.features):>12,} features exercised", *leaks, *missing, sep="\n")
     assert leaks == []
-    assert town.exercised.missing() == []
+    assert missing == []
 
 
 def test_what_nobody_exercised_is_named():

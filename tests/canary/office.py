@@ -48,9 +48,10 @@ def acts(scene: Scene, boss: Browser) -> None:
     do(boss, row, "halt", reason=f"as {scene.members[31]} asked")
     scene.look_at_notices()
     do(boss, row, "resume")
+    late = builders.a_held_post(scene.sender, scene.events, subject="Taken back")
     for verb in ("accept", "undo", "accept", "hurry", "recall"):
-        post = builders.a_held_post(scene.sender, scene.events, subject=verb) if verb == "accept" else post
-        do(boss, post, verb, content_hash=post.content_hash)
+        late.refresh_from_db()
+        do(boss, late, verb, content_hash=late.content_hash)
     for verb in ("reject", "discard"):
         do(boss, builders.a_held_post(scene.sender, scene.events, subject=verb, body=f"Ask {scene.aviary.address('n')}"), verb)
     post = builders.an_accepted_post(scene.sender, scene.events, subject="Frozen")
