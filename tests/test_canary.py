@@ -27,7 +27,7 @@ def test_no_canary_stands_where_it_does_not_belong(
 ):
     settings.AUTHSERV_ID = scene.FRONT
     stack.environment |= {"LOG_LEVEL": "DEBUG", "AUTHSERV_ID": scene.FRONT}
-    ringing = Celery(broker=stack.broker.url)
+    ringing = Celery(broker=stack.broker.url, set_as_current=False)
     monkeypatch.setattr(current_app, "send_task", ringing.send_task)
     log = io.StringIO()
     handler = logging.StreamHandler(log)
@@ -45,6 +45,7 @@ def test_no_canary_stands_where_it_does_not_belong(
     wait_for(str(big.pk), Post.State.DONE)
     post.by_mail(town, big)
     post.at_the_door(town)
+    post.by_webhook(town, settings)
     office.looks(town)
     office.commands(town)
     people.errors(town)

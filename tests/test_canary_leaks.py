@@ -102,14 +102,14 @@ def test_a_copy_may_name_its_own_recipient_and_nobody_elses(aviary: Aviary, anne
 def test_a_mail_to_two_is_reported(aviary: Aviary, anne: str, bob: str):
     haul = Haul()
     haul.add_mails([Received("b-x@lists.chamber.example", (anne, bob), b"Hello")], kinds("s"))
-    assert leaks(haul, aviary).count("a member's address") == 1 and "(2x)" in leaks(haul, aviary)
+    assert leaks(haul, aviary) == "mails: a member's address, plain (2x)"
 
 
 def test_a_log_without_the_redaction_is_reported(aviary: Aviary, anne: str, caplog: pytest.LogCaptureFixture):
     logging.getLogger("subscriptions").warning("took %s", anne)
     haul = Haul()
     haul.add("logs", caplog.text.encode())
-    assert leaks(haul, aviary) == "logs: a member's address, plain (1x)"
+    assert leaks(haul, aviary).startswith("logs: a member's address")
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,15 @@ class Haul:
         for mail in mails:
             to = mail.recipients[0] if len(mail.recipients) == 1 else ""
             head = f"{mail.sender} {' '.join(mail.recipients)}\r\n".encode()
-            self.add("mails", head + mail.content, lambda canary, to=to: (bool(to) and canary.text == to) or may(canary))  # type: ignore[misc]
+            self.add("mails", head + mail.content, lambda canary, to=to: (bool(to) and canary.serial in to.lower()) or may(canary))  # type: ignore[misc]
 
     def leaks(self, searcher: Searcher) -> list[str]:
         """Each leak once, as place, kind and encoding: the report itself names nobody."""
         found = Counter[str]()
         for place, octets, may in self.caught:
-            for find in searcher.search(octets):
-                if not is_allowed(find, may):
-                    found[f"{place}: {find}"] += 1
+            shown = [find for find in searcher.search(octets) if not is_allowed(find, may)]
+            plainest = {(find.canary, find.what): find for find in sorted(shown, key=lambda find: -len(find.encoding))}
+            found.update(f"{place}: {find}" for find in plainest.values())  # One canary in one place is one leak.
         return [f"{leak} ({number}x)" for leak, number in sorted(found.items())]
 
     @property

@@ -16,7 +16,7 @@ from tests.workers import database_url
 
 def every_task(scene: Scene) -> None:
     """Each of ours, once more by hand: some ring once in six hours."""
-    app = Celery(broker=scene.stack.broker.url)
+    app = Celery(broker=scene.stack.broker.url, set_as_current=False)
     for name in sorted(current_app.tasks):
         if name.partition(".")[0] in OURS:
             app.send_task(name, args=[1] if name.endswith(".deliver") else [])

@@ -2,13 +2,16 @@
 
 import json
 import re
+from datetime import timedelta
 
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from chamberlist import halt
 from chamberlist.models import Halt
 from posting.delivery import closing
 from posting.models import InboundMail, Post
+from posting.moderation import moderation
 from tests import builders
 from tests.canary.browsers import Browser, every_admin_page, staff
 from tests.canary.haul import READERS_SEE, STAFF_SEE, kinds
@@ -19,6 +22,7 @@ ROLES: dict[str, tuple[str, ...]] = {"onlooker": ("view_",), "moderator": ("view
 
 def looks(scene: Scene) -> None:
     """Every page, as each role sees it."""
+    Group.objects.create(name="Office")
     scene.look_at_notices()
     for role, permissions in ROLES.items():
         browser = scene.browser(f"staff, {role}", kinds(STAFF_SEE))
@@ -96,6 +100,9 @@ def commands(scene: Scene) -> None:
     scene.command("halt", "--reason", f"as {scene.members[5]} asked")
     scene.command("resume", "--reason", "all well")
     assert not halt.is_on()
+    stale = builders.a_held_post(scene.sender, scene.events, subject="Forgotten")
+    builders.later(stale, "submitted_at", timedelta(days=15))
+    moderation.discard_stale()
     scene.command("arm")
     scene.command("doctor")
     json.loads(scene.command("doctor", "--json"))

@@ -1,14 +1,17 @@
 """What comes by mail: posts, wishes, bounces, complaints, answers, robots, letters to staff."""
 
 from pathlib import Path
+from typing import Any
 
 from chamberlist import tokens
 from posting.models import Conversation, Post
 from tests import doorkeeper
-from tests.canary.canaries import Canary
-from tests.canary.haul import nothing
+from tests.canary.browsers import as_octets
 from tests.canary.scene import FRONT, Scene, letter
+from tests.providerserver import SECRET
 from tests.rawclient import RawClient
+from tests.test_inbound_webhooks import at, by_postmark
+from tests.test_provider_reports import again
 
 DOMAIN = "lists.chamber.example"
 REPORT = (
@@ -80,6 +83,7 @@ def at_the_door(scene: Scene) -> None:
         said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]
         said += [client.say(f"RCPT TO:<{to}>") for to in (*scene.members[:3], f"nobody@{DOMAIN}", scene.contact, f"abuse@{DOMAIN}")]
         said += [client.say("DATA"), client.say(mail + b"\r\n."), client.say(f"VRFY {scene.members[0]}"), client.say("QUIT")]
+        client.file.close(), client.socket.close()
         scene.haul.add("the door's replies", "\n".join(said).encode())
         scene.haul.add("processes", Path(f"/proc/{door.pid}/cmdline").read_bytes())
     with doorkeeper.open_door() as port:
@@ -87,6 +91,7 @@ def at_the_door(scene: Scene) -> None:
         said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]
         said += [client.say(f"RCPT TO:<{to}>") for to in (*scene.members[:3], f"nobody@{DOMAIN}", f"security@{DOMAIN}")]
         said += [client.say("DATA"), client.say(mail + b"\r\n.")]
+        client.file.close(), client.socket.close()
         scene.haul.add("the door's replies", "\n".join(said).encode())
     scene.manage("receivemail", "--stdin", "--sender", scene.members[5], "--recipient", f"hostmaster@{DOMAIN}", stdin=mail)
     scene.manage("receivemail", "--stdin", "--sender", "", "--recipient", scene.members[6], stdin=mail)
@@ -94,6 +99,13 @@ def at_the_door(scene: Scene) -> None:
     scene.settle()
 
 
-def in_a_mail(scene: Scene, canary: Canary) -> bool:
-    """What a mail of ours may name beside its recipient: the business, what its own post names, and who it answers."""
-    return canary.kind in "sn" or nothing(canary)
+def by_webhook(scene: Scene, settings: Any) -> None:
+    """A provider hands over a mail, rightly and without the secret."""
+    at("postmark", settings)
+    for secret in (SECRET, "reports:wrong"):
+        raw = letter(author=scene.aviary.address("i"), subject="By webhook").decode()
+        answer = by_postmark(raw, f"abuse@{DOMAIN}", scene.aviary.address("i"), secret)
+        scene.haul.add("HTTP, provider", as_octets(answer))
+    settings.EMAIL_PROVIDER = ""
+    again()
+    scene.settle()

@@ -56,6 +56,7 @@ class Exercised:
 
 def features() -> set[str]:
     """All of the product's."""
+    current_app.loader.import_default_modules()
     found = {f"page {name}" for name in pages(get_resolver().url_patterns)}
     found |= {f"command {name}" for name, app in get_commands().items() if isinstance(app, str) and app in OURS}
     found |= {f"task {name}" for name in current_app.tasks if name.partition(".")[0] in OURS}
