@@ -39,9 +39,9 @@ class Browser:
 
 def as_octets(response: HttpResponseBase) -> bytes:
     """Status line, headers, cookies and body."""
-    body = b"".join(response) if response.streaming else getattr(response, "content", b"")  # type: ignore[call-overload]
+    body = b"".join(response) if response.streaming else getattr(response, "content", b"")
     head = f"HTTP/1.1 {response.status_code} {response.reason_phrase}\r\n".encode()
-    return head + response.serialize_headers() + b"\r\n" + response.cookies.output().encode() + b"\r\n\r\n" + body  # type: ignore[attr-defined]
+    return head + response.serialize_headers() + b"\r\n" + response.cookies.output().encode() + b"\r\n\r\n" + body
 
 
 def staff(name: str, *codenames: str, is_superuser: bool = False) -> User:

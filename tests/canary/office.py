@@ -5,12 +5,13 @@ import re
 from datetime import timedelta
 
 from django.contrib.auth.models import Group
+from django.db.models import Model
 from django.urls import reverse
 
 from chamberlist import halt
 from chamberlist.models import Halt
 from posting.delivery import closing
-from posting.models import InboundMail, Post
+from posting.models import InboundMail
 from posting.moderation import moderation
 from tests import builders
 from tests.canary.browsers import Browser, every_admin_page, staff
@@ -37,9 +38,9 @@ def looks(scene: Scene) -> None:
     every_admin_page(scene.browser("stranger"))
 
 
-def do(browser: Browser, row: Post | object, verb: str, **data: object) -> None:
+def do(browser: Browser, row: Model, verb: str, **data: object) -> None:
     """One verb, once."""
-    meta, pk = row._meta, row.pk  # type: ignore[attr-defined]
+    meta, pk = row._meta, row.pk
     browser.post(reverse(f"admin:{meta.app_label}_{meta.model_name}_do", args=[pk, verb]), {"reason": "because", **data})
 
 

@@ -83,7 +83,8 @@ def at_the_door(scene: Scene) -> None:
         said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]
         said += [client.say(f"RCPT TO:<{to}>") for to in (*scene.members[:3], f"nobody@{DOMAIN}", scene.contact, f"abuse@{DOMAIN}")]
         said += [client.say("DATA"), client.say(mail + b"\r\n."), client.say(f"VRFY {scene.members[0]}"), client.say("QUIT")]
-        client.file.close(), client.socket.close()
+        client.file.close()
+        client.socket.close()
         scene.haul.add("the door's replies", "\n".join(said).encode())
         scene.haul.add("processes", Path(f"/proc/{door.pid}/cmdline").read_bytes())
     with doorkeeper.open_door() as port:
@@ -91,7 +92,8 @@ def at_the_door(scene: Scene) -> None:
         said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]
         said += [client.say(f"RCPT TO:<{to}>") for to in (*scene.members[:3], f"nobody@{DOMAIN}", f"security@{DOMAIN}")]
         said += [client.say("DATA"), client.say(mail + b"\r\n.")]
-        client.file.close(), client.socket.close()
+        client.file.close()
+        client.socket.close()
         scene.haul.add("the door's replies", "\n".join(said).encode())
     scene.manage("receivemail", "--stdin", "--sender", scene.members[5], "--recipient", f"hostmaster@{DOMAIN}", stdin=mail)
     scene.manage("receivemail", "--stdin", "--sender", "", "--recipient", scene.members[6], stdin=mail)

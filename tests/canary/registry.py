@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.core.management import get_commands
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from chamberlist.adminpages import VerbAdmin
 from chamberlist.models import SystemMail
 from posting.inbound import routing
 from posting.models import InboundMail
@@ -58,7 +59,7 @@ def features() -> set[str]:
     """All of the product's."""
     current_app.loader.import_default_modules()
     found = {f"page {name}" for name in pages(get_resolver().url_patterns)}
-    found |= {f"command {name}" for name, app in get_commands().items() if isinstance(app, str) and app in OURS}
+    found |= {f"command {name}" for name, app in get_commands().items() if app in OURS}
     found |= {f"task {name}" for name in current_app.tasks if name.partition(".")[0] in OURS}
     found |= {f"verb {verb}" for verb in verbs()}
     found |= {f"kind of mail {kind}" for kind in routing.ROUTES}
@@ -84,5 +85,5 @@ def verbs(site: admin.AdminSite | None = None) -> Iterator[str]:
     """What staff can do to a row: those of the table, and those that ``do`` knows by name."""
     for model, page in (site or admin.site)._registry.items():
         found: dict[str, Any] = getattr(page, "verbs", {})
-        named = VERB_BY_NAME.findall(inspect.getsource(type(page).do)) if hasattr(type(page), "do") else []
+        named = VERB_BY_NAME.findall(inspect.getsource(page.do)) if isinstance(page, VerbAdmin) else []
         yield from (f"{model._meta.model_name}.{verb}" for verb in {*found, *named})
