@@ -71,7 +71,8 @@ if SITE.scheme not in ("http", "https") or not SITE.hostname or SITE.path or SIT
 if SITE.scheme == "http" and not relay.is_loopback(SITE.hostname):
     raise ImproperlyConfigured("SITE_URL: http:// is for this machine alone; write https:// for any other.")
 LIST_DOMAIN = env.str("LIST_DOMAIN").lower()
-if not re.fullmatch(r"(?=.{4,200}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", LIST_DOMAIN):
+# The longest address of ours, leave-TOKEN@, has 254 octets with 195 of the domain (RFC 5321 section 4.5.3.1.3).
+if not re.fullmatch(r"(?=.{4,195}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", LIST_DOMAIN):
     raise ImproperlyConfigured("LIST_DOMAIN is the domain of the lists' addresses, for example lists.chamber.example.")
 SECURE = SITE.scheme == "https"
 ALLOWED_HOSTS = [SITE.hostname]

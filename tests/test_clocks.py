@@ -11,11 +11,13 @@ from django.db import connection
 from django.test import Client
 
 from chamberlist import fence, halt, systemmail, throttle
-from posting.delivery import dispatch, lanes, ledger, pace, sweep
+from posting.delivery import dispatch, lanes, ledger, pace, refusals, sweep
+from posting.delivery.evidence import Refusal, Refused
 from posting.delivery.ledger import Outcome
 from posting.feedback import replies
 from posting.inbound import receiving
 from posting.models import Delivery, Post
+from posting.submission import lostpasswords
 from subscriptions import addresses, lifecycle, requests
 from subscriptions.models import Suppression
 from tests import builders
@@ -129,6 +131,8 @@ def test_the_helper_moves_every_stored_time_and_nothing_else():
     requests.receive(post.mailing_list, addresses.parse("new@shop.example"))
     requests.take()
     requests.receive(post.mailing_list, addresses.parse("newer@shop.example"))
+    lostpasswords.receive("joe@bloggs.example")
+    refusals.record(post.pk, [Refused(first.id, Refusal("A test.", "copy", "Bcc"))])
     lifecycle.suppress(addresses.parse("never@shop.example").hash, None, Suppression.Reason.COMPLAINT)
     receiving.take("joe@bloggs.example", ["promotions@lists.chamber.example"], b"Subject: Offers\r\n\r\nx\r\n", via="smtp")
     assert "passed on" in replies.pass_to_sender(UUID(bytes=first.handle), key=uuid4(), text="Two for me.")

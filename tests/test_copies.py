@@ -114,7 +114,7 @@ def test_answers_go_by_default_to_an_address_that_tells_nothing():
 def test_no_line_is_too_long_where_the_list_and_both_domains_have_the_longest_names(settings):
     label = "x" * 63
     settings.SITE_URL = f"https://{label}.{label}.{label}.{'y' * 52}.example:65535"
-    settings.LIST_DOMAIN = f"{label}.{label}.{label}.example"
+    settings.LIST_DOMAIN = f"{label}.{label}.{'x' * 59}.example"
     post = builders.a_post_to("anne@bakery.example", builders.a_list("p" * 40))
     compiled = copies.compile_post(Post.objects.get(pk=post.pk))
     assert gate.check_post(compiled) == ""

@@ -1,5 +1,6 @@
 """What staff see of the mail that came: facts to all, what it says to those who may and who say why, and nothing by GET."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -161,13 +162,17 @@ def test_what_could_not_be_read_is_tried_once_more(ann: Client, unread: InboundM
     assert attending.claim() == [unread]
 
 
+KEY_ID = re.compile(r'substring\(encode\(substring\("sealed_content" from 1 for 33\)|octet_length\("sealed_content"\)')
+
+
 def test_a_list_of_messages_loads_nothing_that_they_say(ann: Client, kept: InboundMail, unread: InboundMail):
     with CaptureQueriesContext(connection) as asked:
         for page in (reverse(LIST), f"{reverse(LIST)}?state__exact=kept", change(kept), reverse("admin:index")):
             assert ann.get(page).status_code == 200
         doctor.examine()
     assert [query for query in asked if "posting_inboundmail" in query["sql"]]
-    assert not [query["sql"] for query in asked if "sealed_content" in query["sql"]]
+    told = [KEY_ID.sub("", query["sql"]) for query in asked]  # The doctor looks under which keys they are sealed.
+    assert not [sql for sql in told if "sealed_content" in sql]
 
 
 def some_kept(number: int) -> list[InboundMail]:

@@ -153,6 +153,7 @@ ODD = [
     ("SITE_URL", "http://lists.chamber.example"),
     ("LIST_DOMAIN", "lists"),
     ("LIST_DOMAIN", "lists.chamber.example."),
+    ("LIST_DOMAIN", f"{'x' * 63}.{'x' * 63}.{'x' * 60}.example"),
     ("LIST_DOMAIN", "anne@lists.chamber.example"),
     ("LIST_DOMAIN", "x" * 300 + ".example"),
     ("PROXY_HOPS", "one"),

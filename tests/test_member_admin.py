@@ -256,15 +256,6 @@ def test_the_staff_sign_in_is_throttled_with_one_answer_for_all(client: Client):
     assert other.status_code == 302
 
 
-def test_a_good_staff_sign_in_forgets_the_bad_ones(client: Client):
-    User.objects.create_superuser("mary", password="a long password")
-    for _ in range(3):
-        for _ in range(9):
-            client.post(reverse("admin:login"), {"username": "mary", "password": "wrong"})
-        assert client.post(reverse("admin:login"), {"username": "mary", "password": "a long password"}).status_code == 302
-        client.logout()
-
-
 def test_the_page_of_a_suspended_member_says_how_they_come_back(admin_client: Client, anne: Subscription):
     assert lifecycle.suspend(anne.handle, how="bounce")
     page = admin_client.get(reverse("admin:subscriptions_subscription_change", args=[anne.pk])).content.decode()

@@ -22,7 +22,10 @@ from chamberlist import doctor, keys, rotation, sealed
 from chamberlist.clock import Now
 from chamberlist.models import AuditEntry
 from chamberlist.sealed import Sealed
+from posting.delivery import refusals
+from posting.delivery.evidence import Refusal, Refused
 from posting.models import Conversation, InboundMail, PassedMail, Post
+from posting.submission import lostpasswords
 from subscriptions.models import MailingList, Subscription, SubscriptionRequest
 from tests import builders, workers
 from tests.enclosures import OFFER
@@ -72,6 +75,8 @@ def everything() -> None:
     passed.content = b"{}"
     passed.save()
     builders.a_mail()
+    refusals.record(post.pk, [Refused(None, Refusal("A test.", "post", "Bcc"))])
+    lostpasswords.receive("joe@bloggs.example")
 
 
 def test_a_column_that_is_sealed_is_declared_and_so_turned():

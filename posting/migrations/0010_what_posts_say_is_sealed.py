@@ -87,17 +87,23 @@ class Migration(migrations.Migration):
             "post",
             "sealed_html",
             models.TextField(
-                blank=True, db_default="", editable=False, help_text="The text as HTML, sanitised; else made from the text."
+                blank=True,
+                default="",
+                db_default="",
+                editable=False,
+                help_text="The text as HTML, sanitised; else made from the text.",
             ),
         ),
         migrations.AddField(
             "post",
             "sealed_allowed_addresses",
             models.TextField(
-                blank=True, db_default="", editable=False, help_text="Addresses in the text that staff allowed by name."
+                blank=True, default="", db_default="", editable=False, help_text="Addresses in the text that staff allowed by name."
             ),
         ),
-        migrations.AddField("post", "sealed_reject_reason", models.TextField(blank=True, db_default="", editable=False)),
+        migrations.AddField(
+            "post", "sealed_reject_reason", models.TextField(blank=True, default="", db_default="", editable=False)
+        ),
         migrations.AddField("attachment", "sealed_name", models.TextField(default="", editable=False), preserve_default=False),
         migrations.AddField(
             "attachment", "sealed_content", models.BinaryField(default=b"", editable=False), preserve_default=False

@@ -55,16 +55,16 @@ class Post(Stateful):
     sealed_subject = models.TextField(editable=False)
     sealed_body = models.TextField(editable=False)
     sealed_html = models.TextField(
-        blank=True, db_default="", editable=False, help_text="The text as HTML, sanitised; else made from the text."
+        blank=True, default="", db_default="", editable=False, help_text="The text as HTML, sanitised; else made from the text."
     )
     fingerprint = models.CharField(
         max_length=32, blank=True, db_default="", editable=False, help_text="By which a copy that comes back is known."
     )
     reasons = models.JSONField(default=list, editable=False, help_text="Why it is held, as sentences.")
     sealed_allowed_addresses = models.TextField(
-        blank=True, db_default="", editable=False, help_text="Addresses in the text that staff allowed by name."
+        blank=True, default="", db_default="", editable=False, help_text="Addresses in the text that staff allowed by name."
     )
-    sealed_reject_reason = models.TextField(blank=True, db_default="", editable=False)
+    sealed_reject_reason = models.TextField(blank=True, default="", db_default="", editable=False)
     frozen_reason = models.CharField(max_length=300, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)

@@ -8,6 +8,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterModelOptions(
-            name="subscription", options={"permissions": [("reveal_address", "Can see a member's whole address, with a reason")]}
+            name="subscription", options={"permissions": (("reveal_address", "Can see a member's whole address, with a reason"),)}
         ),
     ]
