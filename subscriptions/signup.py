@@ -8,7 +8,6 @@ from csp.decorators import csp_replace
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import cache_control
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -53,13 +52,8 @@ def framed(view: View) -> View:
     return shown
 
 
-# Kept by the visitor's own browser alone, so that who goes back finds what they typed; asked for anew otherwise.
-its_own = cache_control(private=True, no_cache=True)
-
-
 @csrf_exempt  # Who has no cookie has none to forge; the form's own token says that it is ours.
 @require_http_methods(["GET", "HEAD", "POST"])
-@its_own
 def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask to be subscribed. The answer is the same whoever is subscribed already."""
     return _form(request, slug, PAGE)
@@ -74,7 +68,6 @@ def requested(request: HttpRequest, slug: str) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @framed
-@its_own
 def embed(request: HttpRequest, slug: str) -> HttpResponse:
     """The same form for a frame in another site's page."""
     return _form(request, slug, FRAME)

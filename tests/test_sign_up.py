@@ -101,8 +101,11 @@ def test_no_page_sets_a_cookie_or_asks_for_one(client: Client, url: str):
     assert not client.cookies
 
 
-def test_the_page_is_kept_by_the_visitor_s_own_browser_alone(client: Client, url: str):
-    assert client.get(url)["Cache-Control"] == "private, no-cache"
+def test_no_browser_keeps_the_page_or_what_was_typed(client: Client, url: str):
+    """At a stand on a fair one browser is used by many: nobody goes back to the address of who came before."""
+    answers = [client.get(url), client.post(url, {"email": "anne@bakery"}), send(client, url=url), client.get(f"{url}sent/")]
+    assert [answer.status_code for answer in answers] == [200, 422, 302, 200]
+    assert {answer["Cache-Control"] for answer in answers} == {"no-store"}
 
 
 def test_a_robot_is_thanked_and_nothing_is_kept(client: Client, url: str):
