@@ -16,6 +16,7 @@ from django.utils import cache
 from chamberlist import bell, fence
 from posting.delivery import pace
 from tests import certificates, workers
+from tests.groups import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.providerserver import POSTMARK, Provider
 from tests.skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.smtpserver import SmtpServer
