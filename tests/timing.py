@@ -4,19 +4,21 @@ The states are asked in turn, in a random order within each round, so that what 
 alike; every sample counts. What follows is a 95 % interval for the difference of two states' medians, by drawing rounds again
 (bootstrap, seeded). Two states answer in the same time where it lies within 2 ms of nothing, or within 5 % of the time itself.
 
-A machine with much else to do can make the interval wide. So "differs" is said only if three series, each made anew, all say
-so: a difference that is there is found in each of them.
+A series asks 500 times in all at least, all states together. A machine with much else to do makes the interval wide: then a longer
+series is made, anew, and at last one of 500 samples of each state. So "differs" is said only if all three say so: a difference
+that is there is found in each of them, and what cannot be told apart from one is not the same.
 """
 
 import gc
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import ceil
 from statistics import median
 
-SAMPLES, SERIES, DRAWS = 500, 3, 1_000
+SAMPLES, DRAWS = 500, 1_000
 AT_LEAST, SHARE = 0.002, 0.05  # Seconds; of the larger median.
 WARM_UP = 5  # Rounds before the first that counts: a connection is made, a template is read.
 
@@ -49,15 +51,21 @@ class Difference:
     def is_nothing(self) -> bool:
         return -self.limit <= self.low and self.high <= self.limit
 
+    @property
+    def is_one(self) -> bool:
+        """Whether the whole interval lies on one side of nothing: not merely too little is known."""
+        return self.low > 0 or self.high < 0
+
     def __str__(self) -> str:
         return f"{self.one} - {self.other}: {self.low * 1e3:+.2f} to {self.high * 1e3:+.2f} ms, limit {self.limit * 1e3:.2f} ms"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the last series said; ``differences`` are the largest first."""
+    """What the last series said; ``differences`` are the largest first, ``samples`` those of each state."""
 
     medians: dict[str, float]
+    samples: int
     differences: list[Difference]
     series: int
 
@@ -67,12 +75,18 @@ class Verdict:
 
     def __str__(self) -> str:
         times = ", ".join(f"{name} {value * 1e3:.2f}" for name, value in self.medians.items())
-        return f"{self.says} after {self.series} series; {self.differences[0]}; medians in ms: {times}"
+        return f"{self.says} in series {self.series}, {self.samples} samples of each; {self.differences[0]}; medians in ms: {times}"
 
 
-def compare(cases: Mapping[str, Case], *, seed: int, samples: int = SAMPLES, clock: Clock = time.perf_counter) -> Verdict:
-    """Ask until a series says that the states answer in the same time, three times at most."""
-    for number in range(1, SERIES + 1):
+def lengths(states: int) -> tuple[int, ...]:
+    """Of each series, in samples of each state."""
+    shortest = ceil(SAMPLES / states)
+    return shortest, max(shortest, SAMPLES // 2), SAMPLES
+
+
+def compare(cases: Mapping[str, Case], *, seed: int, series: Sequence[int] = (), clock: Clock = time.perf_counter) -> Verdict:
+    """Ask until a series says that the states answer in the same time; ``series`` are their lengths."""
+    for number, samples in enumerate(series or lengths(len(cases)), 1):
         found = judged(measured(cases, samples=samples, seed=seed + number, clock=clock), seed=seed, series=number)
         if found.says == "same":
             break
@@ -114,4 +128,4 @@ def judged(times: Mapping[str, list[float]], *, seed: int, series: int = 1) -> V
         low, high = apart[int(DRAWS * 0.025)], apart[int(DRAWS * 0.975) - 1]
         found.append(Difference(one, other, low, high, max(AT_LEAST, SHARE * max(medians[one], medians[other]))))
     found.sort(key=lambda each: max(-each.low, each.high) / each.limit, reverse=True)
-    return Verdict(medians, found, series)
+    return Verdict(medians, len(rounds), found, series)
