@@ -27,6 +27,8 @@ BUILTIN_LOCALES = 17  # The first version that has them: the same order of chara
 LONGEST_SOCKET = 107  # Bytes of sockaddr_un.sun_path.
 SOCKET = ".s.PGSQL.5432"
 NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
+# A statement holds what a visitor typed, and so may the words and details of its error; the site tells of errors itself, redacted.
+DISCREET = ("log_min_messages=log", "log_min_error_statement=panic", "log_error_verbosity=terse")
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -117,6 +119,7 @@ class Server:
             "timezone=UTC",
             "log_timezone=UTC",
             "jit=off",
+            *DISCREET,
             *(FORGETFUL if self.fast else ()),
         ]
         self.child = Child(
