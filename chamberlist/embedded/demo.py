@@ -91,8 +91,9 @@ class Demo:
         letter.write(self.folder / "message.eml", self.credentials)
         say("Starting the site, the worker, the clock and the door for mail ...")
         web = self._launch(
-            "The site", "web", "gunicorn", "chamberlist.wsgi", "--bind", f"{LOOPBACK}:{self.port}", "--workers", "2",
-            "--threads", "4", "--preload", "--graceful-timeout", "3", "--no-control-socket",
+            "The site", "web", "gunicorn", "chamberlist.wsgi", "--logger-class", "chamberlist.weblog.RedactingLogger",
+            "--bind", f"{LOOPBACK}:{self.port}", "--workers", "2", "--threads", "4",
+            "--preload", "--graceful-timeout", "3", "--no-control-socket",
         )  # fmt: skip
         self._launch(
             "The worker", "worker", "celery", "-A", "chamberlist", "worker", "--concurrency", str(WORKERS),
