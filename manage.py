@@ -9,6 +9,7 @@ from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
 from chamberlist import keys
+from chamberlist.redaction import redact
 
 
 def main(arguments: list[str]) -> None:
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> None:
     except ImproperlyConfigured as error:
         sys.exit(f"chamberlist cannot start: {error}")
     except OperationalError as error:
-        sys.exit(f"The database does not answer, nothing was changed. It said: {error}")
+        sys.exit(f"The database does not answer, nothing was changed. It said: {redact(str(error))}")
 
 
 if __name__ == "__main__":

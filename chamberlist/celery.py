@@ -1,6 +1,5 @@
 """The Celery app. Postgres is the queue; a task only says "look there now", so that losing one costs delay, never mail."""
 
-import logging.config
 import os
 
 from celery import Celery
@@ -18,4 +17,4 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def use_the_sites_logging(loglevel: int | str | None = None, **_kwargs: object) -> None:
     """Log as the site does, through its redaction, at the worker's ``--loglevel``."""
-    logging.config.dictConfig(log.configuration(loglevel or "INFO"))
+    log.configure(log.configuration(loglevel or "INFO"))

@@ -1,6 +1,13 @@
-"""Logging: one line an event to standard error, redacted."""
+"""Logging: one line an event to standard error, redacted; and what ends a process or a thread is told there as well."""
 
+import logging.config
+import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Any
+
+from chamberlist.redaction import redact
 
 
 def configuration(level: int | str) -> dict[str, Any]:
@@ -24,3 +31,15 @@ def configuration(level: int | str) -> dict[str, Any]:
             "mail": {"handlers": [], "propagate": False, "level": "CRITICAL"},
         },
     }
+
+
+def configure(configuration: dict[str, Any]) -> None:
+    """Log so; and nor does an exception that nobody catches quote an address (a command's, a thread's)."""
+    logging.config.dictConfig(configuration)
+    sys.excepthook = _tell
+    if threading.excepthook is threading.__excepthook__:  # Tests listen to it themselves.
+        threading.excepthook = lambda told: _tell(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

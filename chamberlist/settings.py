@@ -157,7 +157,7 @@ USE_TZ = True
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
     raise ImproperlyConfigured("LOG_LEVEL takes DEBUG, INFO, WARNING, ERROR or CRITICAL.")
-LOGGING = log.configuration(LOG_LEVEL)
+LOGGING, LOGGING_CONFIG = log.configuration(LOG_LEVEL), "chamberlist.log.configure"
 
 # Postgres is the queue, and a durable one: a commit is on disk before anything that it marked is sent.
 if urlsplit(env.str("DATABASE_URL")).scheme not in ("postgres", "postgresql"):

@@ -685,8 +685,29 @@ GUARDS = (
     Guard(
         "P1 a log line is written without addresses",
         "chamberlist/redaction.py",
+        "return redact(super().format(_without_the_request(record)))",
+        "return super().format(_without_the_request(record))",
+        "tests/test_redaction.py",
+    ),
+    Guard(
+        "P1 a log line quotes nothing of a request",
+        "chamberlist/redaction.py",
+        "return redact(super().format(_without_the_request(record)))",
         "return redact(super().format(record))",
-        "return super().format(record)",
+        "tests/test_redaction.py",
+    ),
+    Guard(
+        "P1 what ends a command names no address",
+        "chamberlist/log.py",
+        "    sys.excepthook = _tell\n",
+        "",
+        "tests/test_redaction.py",
+    ),
+    Guard(
+        "P1 gunicorn's own log names no address",
+        "chamberlist/weblog.py",
+        "handler.setFormatter(RedactingFormatter(",
+        "str((",
         "tests/test_redaction.py",
     ),
     Guard(
