@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.canary.canaries import Canary
 from tests.canary.searching import Find, Searcher
+from tests.providerserver import Request
 from tests.smtpserver import Received
 
 May = Callable[[Canary], bool]
@@ -27,16 +28,36 @@ STAFF_SEE = "sno"  # The published contacts of senders, what posts name, and the
 READERS_SEE = "snio"  # Who says why reads what came by mail.
 
 
+@dataclass(frozen=True)
+class Caught:
+    """Octets of one place. ``with_secrets``: the keys and passwords of the site may stand there."""
+
+    place: str
+    octets: bytes = field(repr=False)
+    may: May
+    with_secrets: bool = False
+
+
 @dataclass
 class Haul:
     """What left."""
 
-    caught: list[tuple[str, bytes, May]] = field(default_factory=list)
+    caught: list[Caught] = field(default_factory=list)
     sizes: Counter[str] = field(default_factory=Counter)
 
-    def add(self, place: str, octets: bytes, may: May = nothing) -> None:
-        self.caught.append((place, octets, may))
+    def add(self, place: str, octets: bytes, may: May = nothing, *, with_secrets: bool = False) -> None:
+        self.caught.append(Caught(place, octets, may, with_secrets))
         self.sizes[place] += len(octets)
+
+    def add_requests(self, requests: Iterable[Request], may: May) -> None:
+        """What a provider was sent, each with what stood before its body; its one recipient may stand in it."""
+        for request in requests:
+            to = request.recipient.lower()
+            self.add(
+                "a provider's requests",
+                request.head + b"\r\n" + request.body,
+                lambda canary, to=to: canary.serial in to or may(canary),  # type: ignore[misc]
+            )
 
     def add_mails(self, mails: Iterable[Received], may: May) -> None:
         """Each with its envelope; its one recipient's address may stand in it, and what ``may`` says."""
@@ -48,10 +69,10 @@ class Haul:
     def leaks(self, searcher: Searcher) -> list[str]:
         """Each leak once, as place, kind and encoding: the report itself names nobody."""
         found = Counter[str]()
-        for place, octets, may in self.caught:
-            shown = [find for find in searcher.search(octets) if not is_allowed(find, may)]
+        for each in self.caught:
+            shown = [find for find in searcher.search(each.octets) if not is_allowed(find, each)]
             plainest = {(find.canary, find.what): find for find in sorted(shown, key=lambda find: -len(find.encoding))}
-            found.update(f"{place}: {find}" for find in plainest.values())  # One canary in one place is one leak.
+            found.update(f"{each.place}: {find}" for find in plainest.values())  # One canary in one place is one leak.
         return [f"{leak} ({number}x)" for leak, number in sorted(found.items())]
 
     @property
@@ -59,6 +80,8 @@ class Haul:
         return "\n".join(f"{size:>12,} octets  {place}" for place, size in sorted(self.sizes.items()))
 
 
-def is_allowed(find: Find, may: May) -> bool:
+def is_allowed(find: Find, caught: Caught) -> bool:
     """A find that nobody can name is never allowed; a hash of an address never is either."""
-    return find.canary is not None and "hash" not in find.encoding and may(find.canary)
+    if find.is_secret:
+        return caught.with_secrets
+    return find.canary is not None and "hash" not in find.encoding and caught.may(find.canary)

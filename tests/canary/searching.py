@@ -50,6 +50,7 @@ class Find:
     encoding: str
     canary: Canary | None
     what: str
+    is_secret: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}, {self.encoding}"  # And never which: a report is printed.
@@ -104,7 +105,7 @@ class Searcher:
                     view = view.translate(URL_SAFE) if name == "without line ends" else b""
                 position = view.find(needle)
                 if secret and position >= 0:
-                    yield Find(f"{within}{encoding}", None, secret)
+                    yield Find(f"{within}{encoding}", None, secret, is_secret=True)
                 while not secret and position >= 0 and encoding != "plain":
                     around = view[max(0, position - AROUND) : position + AROUND]
                     yield self._whose(encoding, around, within)
