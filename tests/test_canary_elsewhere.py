@@ -177,7 +177,7 @@ def visits(port: int, town: Town) -> None:
     assert " 400 " in visitor.get("/", host=odd.partition("@")[2])
     assert " 400 " in visitor.get("/", host=odd)
     assert " 403 " in visitor.post("/senders/sign-in/", "Referer: https://" + odd, address=aviary.address("v"), password="x")
-    assert " 405 " in visitor.say(f"DELETE /healthz?{odd} HTTP/1.1", "Host: localhost")
+    assert " 405 " in visitor.say(f"DELETE /lists/promotions/?{odd} HTTP/1.1", "Host: localhost")
     for lines in (
         [f"GET /{odd}"],
         [f"{odd} / HTTP/1.1", "Host: localhost"],
@@ -197,17 +197,17 @@ def visits(port: int, town: Town) -> None:
     for typed, password in ((aviary.address("v"), "wrong"), (contact, "wrong"), (town.members[3], "wrong")):
         assert " 422 " in visitor.fill("/senders/sign-in/", address=typed, password=password, may=kinds("vsm"))
     visitor.fill("/senders/lost-password/", address=town.members[4])
-    author = Visitor(port, town.haul, "sender")
+    author = Visitor(port, town.haul, "sender", kinds("sn"))
     assert " 302 " in author.fill("/senders/sign-in/", address=contact, password=builders.PASSWORDS[town.sender.pk])
     words = {"mailing_list": str(town.promotions.pk), "subject": "Buns", "body": f"Ask {aviary.address('n')}."}
-    author.fill("/senders/write/", **words, may=kinds("n"))
-    author.get("/senders/", may=kinds("sn"))
+    author.fill("/senders/write/", **words)
+    author.get("/senders/")
     assert " 200 " in visitor.fill("/admin/login/", username=aviary.address("v"), password="wrong", may=kinds("v"))
     User.objects.create_superuser("mary", password="a long word of mary's")
-    mary = Visitor(port, town.haul, "staff")
+    mary = Visitor(port, town.haul, "staff", kinds("sno"))
     assert " 302 " in mary.fill("/admin/login/", username="mary", password="a long word of mary's")
     for path in ("/admin/", "/admin/subscriptions/subscription/", f"/admin/subscriptions/subscription/{row.pk}/change/"):
-        assert " 200 " in mary.get(path, may=kinds("sno"))
+        assert " 200 " in mary.get(path)
 
 
 def knocks(port: int, socket: Path, town: Town) -> None:
@@ -220,7 +220,7 @@ def knocks(port: int, socket: Path, town: Town) -> None:
             said += [client.say(f"RCPT TO:<{to}>") for to in (*town.members[13:16], town.sender.address, f"abuse@{DOMAIN}")]
             said += [client.say("DATA"), client.say(mail + b"\r\n."), client.say(f"VRFY {town.members[14]}")]
             said += [client.say(f"{author} is no command"), client.say(f"MAIL FROM:<{author}> SIZE=x"), client.say("QUIT")]
-        town.haul.add("replies of the door", "\n".join(said).encode())
+        town.haul.add("replies of the door", "\n".join(said).encode(), kinds("i"))  # Its own words.
 
 
 def failing_statements(address: str) -> None:
@@ -267,12 +267,15 @@ def test_real_processes_show_no_canary_and_no_secret(
         processes.look()
         processes.end()
     assert Delivery.objects.filter(post=post, state=Delivery.State.SENT).count() >= len(town.members) - 2
-    assert signed_in and all(signed_in) and all(b"DKIM-Signature" in mail.content for mail in relay.received)
+    signed = [mail for mail in relay.received if b"\r\nDKIM-Signature:" in b"\r\n" + mail.content]
+    assert signed_in and all(signed_in) and len(signed) >= len(town.members) - 2
     town.haul.add_mails(relay.received, kinds("s"))
     database.collect(town.haul)
     machines.collect_broker(town.haul, stack.broker.url, listener.said)
-    for folder in (tmp_path, Path(settings.STATE_DIR)):
-        machines.collect_files(town.haul, folder)
+    machines.collect_files(town.haul, tmp_path)
+    machines.collect_files(
+        town.haul, Path(settings.STATE_DIR), but=list(Path(settings.STATIC_ROOT).rglob("*"))
+    )  # Ours, and public.
     machines.collect_dump(town.haul)
     assert all(
         town.haul.sizes[f"{what} of {name}"] for what in ("log", "command line", "environment") for name in ("web", "worker")

@@ -114,7 +114,7 @@ def test_a_log_without_the_redaction_is_reported(aviary: Aviary, anne: str, capl
 
 @pytest.mark.parametrize(
     "feature",
-    ["page choose", "command halt", "task posting.tasks.sweep", "verb post.accept", "verb sender.issue",
+    ["page choose", "command halt", "task posting.tasks.sweep", "verb post.accept",
      "receiver lmtp", "kind of mail bounce",
      "system mail alert", "notice posting.notices.frozen", "page admin:posting_post_file"],
 )  # fmt: skip

@@ -18,12 +18,13 @@ class Visitor:
     port: int
     haul: Haul
     role: str = "stranger"
+    may: May = nothing
     cookies: dict[str, str] = field(default_factory=dict)
 
-    def get(self, path: str, *lines: str, host: str = "localhost", may: May = nothing) -> str:
+    def get(self, path: str, *lines: str, host: str = "localhost", may: May | None = None) -> str:
         return self.say(f"GET {path} HTTP/1.1", f"Host: {host}", *lines, may=may)
 
-    def post(self, path: str, *lines: str, may: May = nothing, **fields: str) -> str:
+    def post(self, path: str, *lines: str, may: May | None = None, **fields: str) -> str:
         body = urlencode(fields)
         kind = "Content-Type: application/x-www-form-urlencoded"
         head = (
@@ -36,17 +37,17 @@ class Visitor:
         )
         return self.say(*head, body=body, may=may)
 
-    def fill(self, path: str, *, may: May = nothing, **fields: str) -> str:
+    def fill(self, path: str, *, may: May | None = None, **fields: str) -> str:
         """Fetch the page, and send its form."""
         return self.post(path, may=may, **dict(FIELD.findall(self.get(path))), **fields)
 
-    def say(self, *lines: str, body: str = "", may: May = nothing) -> str:
+    def say(self, *lines: str, body: str = "", may: May | None = None) -> str:
         """One request as it is given, on a connection of its own; the whole answer."""
         own = [f"Cookie: {'; '.join(f'{name}={value}' for name, value in self.cookies.items())}"] if self.cookies else []
         with socket.create_connection((LOOPBACK, self.port), 30) as client, client.makefile("rb") as file:
             client.sendall("\r\n".join([*lines, *own, "Connection: close", "", body]).encode())
             answer = file.read()
-        self.haul.add(f"HTTP by gunicorn, {self.role}", answer, may)
+        self.haul.add(f"HTTP by gunicorn, {self.role}", answer, may or self.may)
         for name, value in re.findall(rb"(?m)^Set-Cookie: ([\w-]+)=([^;\r]*)", answer):
             self.cookies[name.decode()] = value.decode()
         return answer.decode(errors="replace")
