@@ -199,8 +199,8 @@ def visits(port: int, town: Town) -> None:
     visitor.fill("/senders/lost-password/", address=town.members[4])
     author = Visitor(port, town.haul, "sender", kinds("sn"))
     assert " 302 " in author.fill("/senders/sign-in/", address=contact, password=builders.PASSWORDS[town.sender.pk])
-    words = {"mailing_list": str(town.promotions.pk), "subject": "Buns", "body": f"Ask {aviary.address('n')}."}
-    author.fill("/senders/write/", **words)
+    body = f"Ask {aviary.address('n')}."
+    author.fill("/senders/write/", mailing_list=str(town.promotions.pk), subject="Buns", body=body)
     author.get("/senders/")
     assert " 200 " in visitor.fill("/admin/login/", username=aviary.address("v"), password="wrong", may=kinds("v"))
     User.objects.create_superuser("mary", password="a long word of mary's")

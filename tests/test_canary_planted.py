@@ -14,7 +14,7 @@ from django.apps import apps
 from django.core.management import get_commands
 
 from chamberlist import systemmail
-from chamberlist.embedded import valkey
+from chamberlist.embedded import valkey, watchdog
 from chamberlist.models import AuditEntry
 from subscriptions.models import MailingList
 from tests import builders
@@ -88,10 +88,10 @@ def test_what_the_list_of_processes_shows_is_reported(aviary: Aviary, anne: str,
         processes.start("worker", sys.executable, "-c", WAITS, anne)
         processes.start("web", sys.executable, "-c", WAITS, NAME=bob)
         parent = processes.start("beat", sys.executable, "-c", child)
-        assert machines.watchdog.wait_until(lambda: len(machines.family(parent.pid)) == 2, 30)
+        assert watchdog.wait_until(lambda: len(machines.family(parent.pid)) == 2, 30)
         processes.look()
         grandchild = machines.family(parent.pid)[1]
-        machines.watchdog.signal_process(grandchild, 9)
+        watchdog.signal_process(grandchild, 9)
         for process in processes.running.values():
             process.kill()
     assert report(haul, aviary) == [
@@ -193,10 +193,10 @@ def a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     folder.mkdir(parents=True)
     (folder / "planted.py").touch()
     monkeypatch.setattr(apps.get_app_config("posting"), "path", str(tmp_path))
-    get_commands.cache_clear()
+    get_commands.cache_clear()  # type: ignore[attr-defined]
     yield
     monkeypatch.undo()
-    get_commands.cache_clear()
+    get_commands.cache_clear()  # type: ignore[attr-defined]
 
 
 def test_a_command_that_nobody_exercises_is_named(a_command: None):
