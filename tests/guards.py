@@ -704,6 +704,13 @@ GUARDS = (
         "tests/test_redaction.py",
     ),
     Guard(
+        "P1 the log of Postgres quotes no statement",
+        "chamberlist/embedded/postgres.py",
+        "            *DISCREET,\n",
+        "",
+        "tests/test_redaction.py",
+    ),
+    Guard(
         "P1 gunicorn's own log names no address",
         "chamberlist/weblog.py",
         "handler.setFormatter(RedactingFormatter(",

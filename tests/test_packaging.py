@@ -15,7 +15,7 @@ import redis
 import yaml
 from django.core.management import get_commands
 
-from chamberlist.embedded import valkey, watchdog
+from chamberlist.embedded import postgres, valkey, watchdog
 from chamberlist.embedded.processes import answers, free_port
 from posting.inbound.server import CLOSING_SECONDS
 
@@ -54,6 +54,15 @@ def test_the_compose_file_is_tidy():
     command = [sys.executable, "-m", "yamllint", "--strict", "--format", "parsable", "-d", rules, "docker-compose.yml"]
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_postgres_logs_no_statement():
+    assert SERVICES["postgres"]["command"] == ["postgres", *(part for setting in postgres.DISCREET for part in ("-c", setting))]
+
+
+def test_the_site_is_started_with_the_log_that_redacts():
+    [command] = arguments("CMD")
+    assert "--logger-class chamberlist.weblog.RedactingLogger" in " ".join(json.loads(command))
 
 
 def test_the_compose_file_has_all_parts():

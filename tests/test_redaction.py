@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.db import DataError, connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import resolve
@@ -21,6 +22,8 @@ from chamberlist import audit, log
 from chamberlist.models import AuditEntry, Halt
 from chamberlist.redaction import MASK, RedactingFormatter, redact
 from chamberlist.weblog import RedactingLogger
+from tests.canary.haul import Haul
+from tests.canary.machines import DatabaseLog
 
 LOCALS = st.text("abcdefghijklmnopqrstuvwxyzäß0123456789!#$%&*+-/?^_`{|}~.", min_size=1, max_size=30)
 DOMAINS = st.from_regex(r"[a-zä0-9]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]{2,6}){1,3}", fullmatch=True)
@@ -169,6 +172,16 @@ def test_gunicorn_logs_redacted(tmp_path: Path):
             each.removeHandler(handler)
     assert "Invalid request: [address]" in (tmp_path / "error.log").read_text()
     assert "bakery" not in (tmp_path / "access.log").read_text()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_of_postgres_quotes_no_statement_that_fails():
+    log, haul = DatabaseLog(), Haul()
+    for statement in ("SELECT 1 / 0, %s", "SELECT CAST(%s AS uuid)"):
+        with pytest.raises(DataError), connection.cursor() as cursor:
+            cursor.execute(statement, ["anne@bakery.example"])
+    log.collect(haul)
+    assert not any(b"bakery" in caught.octets for caught in haul.caught)
 
 
 def test_every_handler_of_the_site_redacts(capfd):
