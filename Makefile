@@ -22,7 +22,7 @@ test: $(VENV)/test.stamp
 # The canary audit alone: every feature, and then every byte that left. It is part of `make test`.
 canary: $(VENV)/test.stamp
 	@exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- \
-		$(RUN) -m pytest -n 2 --dist loadgroup tests/test_canary.py tests/test_canary_search.py tests/test_canary_leaks.py -s $(ARGS)
+		$(RUN) -m pytest -n 2 --dist loadgroup tests/test_canary*.py -s $(ARGS)
 
 # What must survive, at full size: an hour or so. CRASH_SEED repeats a run.
 SURVIVAL = tests/test_survival.py tests/test_stops.py tests/test_clocks.py tests/test_turns.py tests/test_troubles.py tests/test_fence.py \

@@ -51,7 +51,7 @@ DOMAIN = "lists.chamber.example"
 PYTHON = sys.executable
 GUNICORN = ("gunicorn", "--logger-class", "chamberlist.weblog.RedactingLogger", "--workers", "1", "--threads", "4")
 CELERY = ("celery", "-A")
-RELAY_PASSWORD = "kestrel-amber-quarry-71"
+RELAY_PASSWORD, STAFF_PASSWORD = "kestrel-amber-quarry-71", "lantern-sorrel-gantry-36"
 
 
 @dataclass
@@ -203,9 +203,9 @@ def visits(port: int, town: Town) -> None:
     author.fill("/senders/write/", mailing_list=str(town.promotions.pk), subject="Buns", body=body)
     author.get("/senders/")
     assert " 200 " in visitor.fill("/admin/login/", username=aviary.address("v"), password="wrong", may=kinds("v"))
-    User.objects.create_superuser("mary", password="a long word of mary's")
+    User.objects.create_superuser("mary", password=STAFF_PASSWORD)
     mary = Visitor(port, town.haul, "staff", kinds("sno"))
-    assert " 302 " in mary.fill("/admin/login/", username="mary", password="a long word of mary's")
+    assert " 302 " in mary.fill("/admin/login/", username="mary", password=STAFF_PASSWORD)
     for path in ("/admin/", "/admin/subscriptions/subscription/", f"/admin/subscriptions/subscription/{row.pk}/change/"):
         assert " 200 " in mary.get(path)
 
@@ -239,7 +239,8 @@ def test_real_processes_show_no_canary_and_no_secret(
 ):
     database, listener = DatabaseLog(), Listener(stack.broker.url)
     port, door, socket = 0, free_port(), tmp_path / "lmtp"
-    town.aviary.secret("the relay's password", RELAY_PASSWORD)
+    for name, secret in (("the relay's", RELAY_PASSWORD), ("a staff", STAFF_PASSWORD), ("the broker's", stack.broker.password)):
+        town.aviary.secret(f"{name} password", secret)
     signed_in: list[bool] = []
     with a_relay(signed_in) as relay:
         processes.environment |= {
