@@ -1,13 +1,17 @@
-"""What comes by mail: posts, wishes, bounces, complaints, answers, robots, letters to staff."""
+"""What goes by mail and comes by mail: posts, copies, wishes, bounces, complaints, answers, robots, letters to staff."""
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from chamberlist import tokens
-from posting.models import Conversation, Post
-from tests import doorkeeper
+from posting.delivery import audience, copies, dispatch
+from posting.delivery.mime import Attachment
+from posting.models import Conversation, GateRefusal, Post
+from tests import builders, doorkeeper
 from tests.canary.browsers import as_octets
-from tests.canary.scene import FRONT, Scene, letter
+from tests.canary.scene import FRONT, Scene, letter, rich_letter
+from tests.enclosures import LOAF, a_pdf
 from tests.providerserver import SECRET
 from tests.rawclient import RawClient
 from tests.test_inbound_webhooks import at, by_postmark
@@ -20,19 +24,67 @@ REPORT = (
     "--B\r\nContent-Type: message/{kind}\r\n\r\n{fields}\r\n"
     "--B\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <{handle}@{domain}>\r\nTo: {to}\r\nSubject: Buns\r\n\r\nx\r\n--B--\r\n"
 )
+CALENDAR = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1@x.example\r\nDTSTAMP:20260501T100000Z\r\n"
+    "DTSTART:20260501T100000Z\r\nSUMMARY:Fair\r\nATTENDEE:mailto:{}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+HTML = '<p>Two for one, <b>ask</b> <a href="mailto:{address}">{address}</a>.</p><p><img src="cid:{picture}" alt="A loaf"></p>'
+RICH = "Spring fair"
+
+
+def refused(scene: Scene) -> None:
+    """Two posts that the gate stops: one was changed behind its acceptance, one has copies that name another member."""
+    changed = builders.an_accepted_post(scene.sender, scene.events, subject="Changed")
+    Post.objects.filter(pk=changed.pk).update(accepted_hash="x" * 64)
+    leaking = builders.an_accepted_post(scene.sender, scene.events, subject="Leaking")
+    built = copies.build
+
+    def with_a_leak(*given: Any) -> copies.Copy:
+        copy = built(*given)
+        return copy._replace(data=copy.data.replace(b"Precedence:", f"Cc: {scene.members[7]}\r\nPrecedence:".encode(), 1))
+
+    for post in (changed, leaking):
+        assert audience.expand(post.pk)
+        with mock.patch.object(copies, "build", with_a_leak):
+            dispatch.run_lane(1, seconds=20)
+        post.refresh_from_db()
+        assert post.state == Post.State.FROZEN and post.refusals.exists()
+    assert scene.smtp.received == []
+    assert {GateRefusal.Half.POST, GateRefusal.Half.COPY} <= set(GateRefusal.objects.values_list("half", flat=True))
+
+
+def proven(scene: Scene, **more: str) -> dict[str, str]:
+    """The headers of a mail that is the sender's own, as the server in front found it."""
+    domain = scene.contact.partition("@")[2]
+    results = f"{FRONT}; dkim=pass header.d={domain}; dmarc=pass header.from={domain}"
+    return {"author": scene.contact, "Authentication_Results": results, "Approved": scene.password(scene.sender)} | more
+
+
+def with_files(scene: Scene) -> Post:
+    """A post by mail with formatted text, a picture, and files, each of which names somebody. It waits for staff."""
+    named = [scene.aviary.address("f") for _ in range(3)]
+    person = scene.aviary.address("n")
+    files = [
+        Attachment("Who.csv", "text/csv", f"Name;Mail\r\nJo;{named[0]}\r\n".encode()),
+        Attachment("who.pdf", "application/pdf", a_pdf(f"BT (Ask {named[1]}) Tj ET".encode())),
+        Attachment("who.ics", "text/calendar", CALENDAR.format(named[2]).encode()),
+    ]
+    html = HTML.format(address=person, picture=LOAF.content_id)
+    raw = rich_letter(**proven(scene, subject=RICH), text=f"Ask {person}.\n", html=html, picture=LOAF, files=files)
+    scene.arrives(raw, f"promotions@{DOMAIN}", sender=scene.contact)
+    scene.settle()
+    post = Post.objects.get(state=Post.State.HELD, sender=scene.sender, mailing_list=scene.promotions)
+    assert post.subject == RICH and post.html and post.attachments.count() == 4
+    return post
 
 
 def by_mail(scene: Scene, post: Post) -> None:
     """One of each kind, about copies that have left."""
     sent = list(post.deliveries.filter(state="sent").select_related("subscription").order_by("pk")[:6])
     people = [copy.subscription.address for copy in sent if copy.subscription]
-    proven = (
-        f"{FRONT}; dkim=pass header.d={scene.contact.partition('@')[2]}; dmarc=pass header.from={scene.contact.partition('@')[2]}"
-    )
-    words = {"author": scene.contact, "Authentication_Results": proven}
     named = f"Ask {scene.aviary.address('n')}.\r\n"
-    for password, subject in ((scene.password(scene.sender), "By mail"), ("wrong", "Wrong"), (scene.password(scene.sender), "")):
-        scene.arrives(letter(**words, Approved=password, subject=subject, text=named), f"promotions@{DOMAIN}", sender=scene.contact)
+    for more in ({"subject": "By mail"}, {"subject": "Wrong", "Approved": "wrong"}, {"subject": ""}):
+        scene.arrives(letter(**proven(scene, **more), text=named), f"promotions@{DOMAIN}", sender=scene.contact)
 
     def address(prefix: str, purpose: str, place: int) -> str:
         return f"{prefix}-{tokens.make(purpose, sent[place].handle)}@{DOMAIN}"
@@ -66,7 +118,7 @@ def by_mail(scene: Scene, post: Post) -> None:
     scene.arrives(letter(author=scene.aviary.address("i")), f"no-reply@{DOMAIN}", sender=scene.aviary.address("i"))
     scene.settle()
     talk = Conversation.objects.get()
-    answer = letter(**words, subject="Re: Re: Buns", text=f"Yes. {scene.contact}\r\n")
+    answer = letter(**proven(scene, subject="Re: Re: Buns"), text=f"Yes. {scene.contact}\r\n")
     scene.arrives(answer, f"c-{tokens.make('talk', talk.handle)}@{DOMAIN}", sender=scene.contact)
     scene.settle()
 
