@@ -32,7 +32,7 @@ def test_no_canary_stands_where_it_does_not_belong(
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    monkeypatch.setattr(logging.getLogger(), "handlers", [*logging.getLogger().handlers, handler])
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
 
     town = scene.build(stack, smtp, tmp_path, number=MEMBERS)
     listener = Listener(stack.broker.url)

@@ -162,7 +162,7 @@ def about_posts(scene: Scene, boss: Visitor, doubtful: Post, rich: Post) -> None
     for position in rich.attachments.values_list("position", flat=True):
         assert boss.get(reverse("admin:posting_post_file", args=[rich.pk, position])).status_code == 200
     named = re.findall(r'name="allow" value="([^"]+)"', page)
-    assert len(named) == 4, named
+    assert len(named) == 4
     do(boss, rich, "accept", content_hash=rich.content_hash, allow=named[:2])  # Two are missing: nothing is accepted.
     assert Post.objects.get(pk=rich.pk).state == Post.State.HELD
     do(boss, rich, "accept", content_hash=rich.content_hash, allow=named)
