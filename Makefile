@@ -19,10 +19,10 @@ test: $(VENV)/test.stamp
 	@CHROMIUM=$$($(RUN) -m chamberlist.embedded browser) && export CHROMIUM && $(RUN) -m tests.programs && \
 	exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- $(RUN) -m pytest -n 2 --dist loadgroup $(COVERAGE) $(ARGS)
 
-# The canary audit alone: every feature, and then every byte that left. It is part of `make test`.
+# The canary audit alone, with its figures: every feature, and then every byte that left. It is part of `make test`.
 canary: $(VENV)/test.stamp
 	@exec $(RUN) -m chamberlist.embedded run --fast --stop-with-parent -- \
-		$(RUN) -m pytest -n 2 --dist loadgroup tests/test_canary*.py -s $(ARGS)
+		$(RUN) -m pytest -n 0 -s --show-capture=no tests/test_canary*.py $(ARGS)
 
 # What must survive, at full size: an hour or so. CRASH_SEED repeats a run.
 SURVIVAL = tests/test_survival.py tests/test_stops.py tests/test_clocks.py tests/test_turns.py tests/test_troubles.py tests/test_fence.py \

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from celery import Celery, current_app
 
+from chamberlist.embedded import watchdog
 from chamberlist.redaction import RedactingFormatter
 from posting.models import Post
 from tests import builders
@@ -23,12 +24,19 @@ MEMBERS = 1_000
 
 
 def test_no_canary_stands_where_it_does_not_belong(
-    stack: Stack, smtp: SmtpServer, tmp_path: Path, settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    smtp: SmtpServer,
+    tmp_path: Path,
+    settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ):
     settings.AUTHSERV_ID = scene.FRONT
     stack.environment |= {"LOG_LEVEL": "DEBUG", "AUTHSERV_ID": scene.FRONT}
     ringing = Celery(broker=stack.broker.url, set_as_current=False)
     monkeypatch.setattr(current_app, "send_task", ringing.send_task)
+    caplog.set_level(logging.DEBUG)
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
@@ -54,7 +62,9 @@ def test_no_canary_stands_where_it_does_not_belong(
     town.timed(office.acts, big, rich)
     town.timed(office.commands)
     town.timed(people.errors)
+    assert town.exercised.tasks_left(stack.log)
     town.timed(machines.every_task)
+    assert watchdog.wait_until(lambda: not town.exercised.tasks_left(stack.log), 30)
     town.settle()
     stack.end_worker()
     ringing.close()
@@ -70,8 +80,8 @@ def test_no_canary_stands_where_it_does_not_belong(
     with capsys.disabled():
         took = [f"{seconds:>12.1f} s {name}" for name, seconds in town.seconds.items()]
         print(f"\n{town.haul.summary}\n{len(town.exercised.features):>12,} features exercised", *took, *leaks, *missing, sep="\n")
-    assert leaks == []
-    assert missing == []
+    assert not leaks, "\n".join(leaks)
+    assert not missing, "\n".join(missing)
 
 
 def test_what_nobody_exercised_is_named():

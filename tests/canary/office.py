@@ -5,12 +5,13 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
+from django.test import override_settings
 from django.urls import reverse
 
 from chamberlist import halt, keys, roles
-from chamberlist.clock import Now
 from chamberlist.models import Halt
 from posting.models import Delivery, InboundMail, Post, Sender
 from posting.moderation import moderation
@@ -166,6 +167,7 @@ def about_posts(scene: Scene, boss: Visitor, doubtful: Post, rich: Post) -> None
     do(boss, rich, "accept", content_hash=rich.content_hash, allow=named[:2])  # Two are missing: nothing is accepted.
     assert Post.objects.get(pk=rich.pk).state == Post.State.HELD
     do(boss, rich, "accept", content_hash=rich.content_hash, allow=named)
+    do(boss, rich, "hurry")
     scene.allowed = [scene.aviary.of(each) for each in named]
     wait_for(str(rich.pk), Post.State.DONE)
     wait_for(str(doubtful.pk), Post.State.DONE)
@@ -186,7 +188,7 @@ def commands(scene: Scene) -> None:
     number = scene.manage(
         "submitpost", "events", "--from", scene.contact, stdin=message, POSTING_PASSWORD=scene.password(scene.sender)
     )
-    scene.manage("submitpost", "events", "--from", scene.members[3], stdin=message, POSTING_PASSWORD="wrong")
+    scene.command("submitpost", "events", "--from", scene.members[3], stdin=message, POSTING_PASSWORD="wrong")
     scene.command("acceptpost", number)
     scene.command("poststatus", number, "--json"), scene.command("poststatus", number)
     scene.command("recallpost", number, "--reason", f"for {scene.members[4]}")
@@ -200,7 +202,11 @@ def commands(scene: Scene) -> None:
     moderation.discard_stale()
     scene.command("arm")
     scene.command("arm", "--yes", "--reason", f"{scene.members[6]} said so")
-    scene.command("doctor")
+    well = [path for path in settings.DOCTOR_CHECKS if path != "chamberlist.doctor.database"]
+    with override_settings(
+        DOCTOR_CHECKS=well
+    ):  # It rightly fails the tests' own Postgres, which keeps nothing through a loss of power.
+        assert scene.command("doctor")
     json.loads(scene.command("doctor", "--json"))
     scene.settle()
 
@@ -215,5 +221,5 @@ def rotating(scene: Scene, configured: Any) -> None:
     """A new key, while everything is still under the old one; then all is sealed anew. The worker has ended."""
     configured.ADDRESS_KEYS = keys.parse("ADDRESS_KEYS", scene.keys)
     scene.exercised.note_doctor()
-    scene.manage("rotatekeys", "--check", ADDRESS_KEYS=scene.keys)
-    assert scene.manage("rotatekeys", ADDRESS_KEYS=scene.keys)
+    scene.command("rotatekeys", "--check")  # There is much to do, and it refuses to call that done.
+    assert scene.command("rotatekeys")

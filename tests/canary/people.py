@@ -150,7 +150,7 @@ def errors(scene: Scene) -> None:
     for path in ("/no/such/page/", *asked):
         visitor.get(path)
         visitor.post(path)
-    elsewhere = visitor.client.get("/", headers={"Host": scene.aviary.address("u").partition("@")[2]})
+    elsewhere = visitor.client.get("/", headers={"Host": scene.aviary.address("u")})
     scene.haul.add("HTTP, stranger", as_octets(elsewhere))
     visitor.client.handler.enforce_csrf_checks = True
     visitor.post(reverse("lost_password"), {"address": scene.members[3]})

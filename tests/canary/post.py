@@ -57,7 +57,12 @@ def proven(scene: Scene, **more: str) -> dict[str, str]:
     """The headers of a mail that is the sender's own, as the server in front found it."""
     domain = scene.contact.partition("@")[2]
     results = f"{FRONT}; dkim=pass header.d={domain}; dmarc=pass header.from={domain}"
-    return {"author": scene.contact, "Authentication_Results": results, "Approved": scene.password(scene.sender)} | more
+    return {"author": scene.contact, "Authentication_Results": results} | more
+
+
+def approved(scene: Scene, **more: str) -> dict[str, str]:
+    """The same of a post, with the password."""
+    return proven(scene, **{"Approved": scene.password(scene.sender)} | more)
 
 
 def with_files(scene: Scene) -> Post:
@@ -70,10 +75,10 @@ def with_files(scene: Scene) -> Post:
         Attachment("who.ics", "text/calendar", CALENDAR.format(named[2]).encode()),
     ]
     html = HTML.format(address=person, picture=LOAF.content_id)
-    raw = rich_letter(**proven(scene, subject=RICH), text=f"Ask {person}.\n", html=html, picture=LOAF, files=files)
-    scene.arrives(raw, f"promotions@{DOMAIN}", sender=scene.contact)
+    raw = rich_letter(**approved(scene, subject=RICH), text=f"Ask {person}.\n", html=html, picture=LOAF, files=files)
+    scene.arrives(raw, f"events@{DOMAIN}", sender=scene.contact)
     scene.settle()
-    post = Post.objects.get(state=Post.State.HELD, sender=scene.sender, mailing_list=scene.promotions)
+    post = Post.objects.get(state=Post.State.HELD, mailing_list=scene.events)
     assert post.subject == RICH and post.html and post.attachments.count() == 4
     return post
 
@@ -84,7 +89,7 @@ def by_mail(scene: Scene, post: Post) -> None:
     people = [copy.subscription.address for copy in sent if copy.subscription]
     named = f"Ask {scene.aviary.address('n')}.\r\n"
     for more in ({"subject": "By mail"}, {"subject": "Wrong", "Approved": "wrong"}, {"subject": ""}):
-        scene.arrives(letter(**proven(scene, **more), text=named), f"promotions@{DOMAIN}", sender=scene.contact)
+        scene.arrives(letter(**approved(scene, **more), text=named), f"promotions@{DOMAIN}", sender=scene.contact)
 
     def address(prefix: str, purpose: str, place: int) -> str:
         return f"{prefix}-{tokens.make(purpose, sent[place].handle)}@{DOMAIN}"
@@ -147,8 +152,8 @@ def at_the_door(scene: Scene) -> None:
         client.file.close()
         client.socket.close()
         scene.haul.add("the door's replies", "\n".join(said).encode())
-    scene.manage("receivemail", "--stdin", "--sender", scene.members[5], "--recipient", f"hostmaster@{DOMAIN}", stdin=mail)
-    scene.manage("receivemail", "--stdin", "--sender", "", "--recipient", scene.members[6], stdin=mail)
+    scene.command("receivemail", "--stdin", "--sender", scene.members[5], "--recipient", f"hostmaster@{DOMAIN}", stdin=mail)
+    scene.command("receivemail", "--stdin", "--sender", "", "--recipient", scene.members[6], stdin=mail)
     scene.settle()
     letters = InboundMail.objects.filter(state=InboundMail.State.KEPT).order_by("pk")
     InboundMail.objects.filter(pk=letters[1].pk).update(state=InboundMail.State.QUARANTINED)  # As if it had been too odd to read.

@@ -73,6 +73,11 @@ class Exercised:
         for name in re.findall(r"Task ([\w.]+)\[[\w-]+\] succeeded", log):
             self.note("task", name)
 
+    def tasks_left(self, log: Path) -> set[str]:
+        """Those that no worker has ended well yet."""
+        self.note_log(log.read_text(errors="replace"))
+        return {f"task {name}" for name in tasks()} - self.features
+
     def note_doctor(self) -> None:
         """Which checks could be made, and which had something to say."""
         for path in settings.DOCTOR_CHECKS:
@@ -95,12 +100,11 @@ def is_turned_away(page: str, location: str) -> bool:
 
 def features() -> set[str]:
     """All of the product's."""
-    current_app.loader.import_default_modules()
     refused = set(refused_to_all())
     found = {f"{'refusal of' if name in refused else 'page'} {name}" for name in pages(get_resolver().url_patterns)}
     found |= {f"command {name}" for name, app in get_commands().items() if app in OURS}
     found |= {f"command {name}" for name in BEFORE_DJANGO.findall((Path(settings.BASE_DIR) / "manage.py").read_text())}
-    found |= {f"task {name}" for name in current_app.tasks if name.partition(".")[0] in OURS}
+    found |= {f"task {name}" for name in tasks()}
     found |= {f"verb {verb}" for verb in verbs()}
     found |= {f"form {form}" for form in forms()}
     found |= {f"kind of mail {kind}" for kind in routing.ROUTES}
@@ -109,6 +113,12 @@ def features() -> set[str]:
     found |= {f"evidence of {half}" for half in (GateRefusal.Half.POST, GateRefusal.Half.COPY)}
     found |= {f"check {path}" for path in settings.DOCTOR_CHECKS} | {f"worry {path}" for path in WORRIES}
     return found | {f"notice {path}" for path in settings.STAFF_NOTICES}
+
+
+def tasks() -> set[str]:
+    """By name, whether or not this process has needed them yet."""
+    current_app.loader.import_default_modules()
+    return {name for name in current_app.tasks if name.partition(".")[0] in OURS}
 
 
 def pages(patterns: list[URLPattern | URLResolver], space: str = "", before: str = "") -> Iterator[str]:

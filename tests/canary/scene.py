@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from django.conf import settings
 from django.core.management import call_command
@@ -114,13 +116,15 @@ class Scene:
         headers = {"User-Agent": agent, "Referer": f"https://x.example/{referer}"}
         return Visitor(self.exercised, role, self.haul, may, **headers)
 
-    def command(self, name: str, *arguments: object, may: May = nothing) -> str:
+    def command(self, name: str, *arguments: object, stdin: bytes = b"", may: May = nothing, **environment: str) -> str:
         """In this process; what it prints, and what it refuses with, has left."""
         out, err = io.StringIO(), io.StringIO()
+        given = io.TextIOWrapper(io.BytesIO(stdin))
         try:
-            call_command(name, *map(str, arguments), stdout=out, stderr=err)
+            with mock.patch.object(sys, "stdin", given), mock.patch.dict(os.environ, environment):
+                call_command(name, *map(str, arguments), stdout=out, stderr=err)
             self.exercised.note("command", name)
-        except CommandError as error:
+        except (CommandError, SystemExit) as error:
             err.write(str(error))
         self.haul.add("commands", f"{out.getvalue()}\n{err.getvalue()}".encode(), may)
         return out.getvalue().strip()
