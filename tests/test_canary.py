@@ -12,6 +12,7 @@ from chamberlist.redaction import RedactingFormatter
 from posting.models import Post
 from tests import builders
 from tests.canary import machines, office, people, post, scene
+from tests.canary.browsers import staff
 from tests.canary.haul import Haul, kinds
 from tests.canary.registry import Exercised
 from tests.canary.searching import Searcher
@@ -89,3 +90,58 @@ def test_what_nobody_exercised_is_named():
     assert "The audit does not exercise: page subscribe" in missing
     assert "The audit does not exercise: verb post.accept" in missing
     assert Haul().summary == ""
+
+
+@pytest.mark.parametrize(
+    ("page", "status", "location", "noted"),
+    [
+        ("lists", 200, "", "page lists"),
+        ("subscribe", 302, "/lists/promotions/sent/", "page subscribe"),
+        ("compose", 302, "/senders/sign-in/", ""),
+        ("sender_sign_out", 302, "/senders/sign-in/", "page sender_sign_out"),
+        ("admin:posting_post_change", 302, "/admin/login/?next=/admin/", ""),
+        ("admin:posting_post_change", 302, "/admin/", ""),
+        ("admin:login", 302, "/admin/", "page admin:login"),
+        ("admin:posting_post_add", 403, "", "refusal of admin:posting_post_add"),
+        ("leave", 404, "", ""),
+        ("requested", 405, "", ""),
+        ("subscribe", 422, "", ""),
+        ("subscribe", 429, "", ""),
+        ("healthz", 500, "", ""),
+    ],
+)
+def test_a_page_is_exercised_only_when_it_was_shown(page: str, status: int, location: str, noted: str):
+    exercised = Exercised()
+    exercised.note_answer(page, status, location)
+    assert exercised.features == ({noted} if noted else set())
+    told = [each for each in exercised.missing() if each.startswith(f"The audit does not exercise: page {page} ")]
+    assert noted or told == [f"The audit does not exercise: page {page} (it only ever answered {status})"]
+
+
+def test_what_staff_did_counts_only_when_it_left_an_entry():
+    promotions = builders.a_list()
+    held = builders.a_held_post(builders.a_sender(promotions), promotions)
+    browser = scene.Visitor(Exercised(), "staff", Haul())
+    browser.client.force_login(staff("boss", is_superuser=True))
+    office.do(browser, held, "thaw")
+    assert browser.record.features == {"page admin:posting_post_do"}
+    office.do(browser, held, "discard")
+    assert "verb post.discard" in browser.record.features and "verb post.thaw" not in browser.record.features
+
+
+def test_a_task_is_exercised_only_when_it_ended_well(tmp_path: Path):
+    log, exercised = tmp_path / "worker.log", Exercised()
+    log.write_text(
+        "Task posting.tasks.sweep[1-2] succeeded in 1s: None\nTask posting.tasks.prune[3-4] raised unexpected: KeyError()"
+    )
+    left = exercised.tasks_left(log)
+    assert "task posting.tasks.prune" in left and "task posting.tasks.sweep" not in left
+
+
+def test_a_command_is_exercised_only_when_it_did_not_refuse(stack: Stack, smtp: SmtpServer, tmp_path: Path):
+    town = scene.Scene(stack, smtp, tmp_path)
+    town.command("createlist", "no slug", "--name", "x")
+    assert town.exercised.features == set()
+    town.command("createlist", "fairs", "--name", "Fairs")
+    assert town.exercised.features == {"command createlist"}
+    assert "not created" in town.haul.caught[0][1].decode(), "what it refused with has left as well"

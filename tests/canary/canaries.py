@@ -18,7 +18,6 @@ KINDS = {
     "n": "an address named in a post",
     "f": "an address named in a file",
     "i": "the author of a mail that came in",
-    "o": "an address of staff",
     "u": "an address in a header of a browser",
     "k": "a secret",
 }

@@ -47,12 +47,14 @@ class Exercised:
     """What was, as it happened. Each is a sentence's subject: "page subscribe", "task posting.tasks.sweep"."""
 
     features: set[str] = field(default_factory=set)
+    statuses: dict[str, set[int]] = field(default_factory=dict)  # That each page ever answered with.
 
     def note(self, kind: str, name: str) -> None:
         self.features.add(f"{kind} {name}")
 
     def note_answer(self, page: str, status: int, location: str = "") -> None:
         """A page was exercised when it was shown, or led where it leads those who may see it; a 403 where all are refused."""
+        self.statuses.setdefault(f"page {page}", set()).add(status)
         if status == FOUND or (status == DONE and not is_turned_away(page, location)):
             self.note("page", page)
         elif status == REFUSED:
@@ -88,7 +90,13 @@ class Exercised:
 
     def missing(self) -> list[str]:
         """A sentence for each feature that nobody exercised."""
-        return [f"The audit does not exercise: {each}" for each in sorted(features() - self.features - EXCUSED.keys())]
+        missed = sorted(features() - self.features - EXCUSED.keys())
+        return [f"The audit does not exercise: {each}{self._only(each)}" for each in missed]
+
+    def _only(self, feature: str) -> str:
+        """What a page answered instead."""
+        answered = ", ".join(map(str, sorted(self.statuses.get(feature, ()))))
+        return f" (it only ever answered {answered})" if answered else ""
 
 
 def is_turned_away(page: str, location: str) -> bool:
