@@ -143,6 +143,8 @@ def about_accounts(scene: Scene, boss: Visitor) -> None:
     office = Group.objects.get(name="Office")
     write(boss, "auth_group_change", office.pk, name="The office")
     write(boss, "auth_group_delete", office.pk, post="yes")
+    others = [Group.objects.create(name=f"Others {number}").pk for number in (1, 2)]
+    write(boss, "auth_group_changelist", action="delete_selected", _selected_action=others, post="yes")
 
 
 def about_posts(scene: Scene, boss: Visitor, doubtful: Post, rich: Post) -> None:

@@ -1,5 +1,6 @@
 """What goes by mail and comes by mail: posts, copies, wishes, bounces, complaints, answers, robots, letters to staff."""
 
+import socket
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -128,15 +129,21 @@ def by_mail(scene: Scene, post: Post) -> None:
     scene.settle()
 
 
+def listens(path: Path) -> bool:
+    """Whether somebody takes connections there: the socket's file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 def at_the_door(scene: Scene) -> None:
     """The real commands, over SMTP, LMTP and as a pipe: what they say to known and unknown recipients."""
     mail = letter(author=scene.aviary.address("i"), text=scene.aviary.address("i"))
-    socket = scene.folder / "lmtp"
+    path = scene.folder / "lmtp"
     log = scene.folder / "door.log"
     with doorkeeper.command(
-        "--lmtp", str(socket), log=log, ready=socket.exists, LOG_LEVEL="DEBUG", REDIS_URL=scene.stack.broker.url
+        "--lmtp", str(path), log=log, ready=lambda: listens(path), LOG_LEVEL="DEBUG", REDIS_URL=scene.stack.broker.url
     ) as door:
-        client = RawClient(str(socket), hello="LHLO x.example")
+        client = RawClient(str(path), hello="LHLO x.example")
         said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]
         said += [client.say(f"RCPT TO:<{to}>") for to in (*scene.members[:3], f"nobody@{DOMAIN}", scene.contact, f"abuse@{DOMAIN}")]
         said += [client.say("DATA"), client.say(mail + b"\r\n."), client.say(f"VRFY {scene.members[0]}"), client.say("QUIT")]

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.management import get_commands
+from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils.module_loading import import_string
@@ -114,7 +115,7 @@ def features() -> set[str]:
     found |= {f"command {name}" for name in BEFORE_DJANGO.findall((Path(settings.BASE_DIR) / "manage.py").read_text())}
     found |= {f"task {name}" for name in tasks()}
     found |= {f"verb {verb}" for verb in verbs()}
-    found |= {f"form {form}" for form in forms()}
+    found |= {f"form {form}" for form in forms()} | {f"action {action}" for action in actions()}
     found |= {f"kind of mail {kind}" for kind in routing.ROUTES}
     found |= {f"receiver {name}" for name in RECEIVERS}
     found |= {f"system mail {purpose}" for purpose in settings.SYSTEM_MAILS}
@@ -157,6 +158,12 @@ def forms() -> Iterator[str]:
             yield f"{model}.{act}"
 
 
+def actions() -> Iterator[str]:
+    """What can be done in the admin to several rows at once."""
+    for model, page in admin.site._registry.items():
+        yield from (f"{model._meta.model_name}.{action}" for action in page.get_actions(_by_one_who_may_do_everything()))
+
+
 def refused_to_all() -> Iterator[str]:
     """The admin's pages that even who may do everything is refused: what they are for is not to be had."""
     for model, act, is_allowed in _allowed():
@@ -166,10 +173,15 @@ def refused_to_all() -> Iterator[str]:
 
 
 def _allowed() -> Iterator[tuple[str, str, bool]]:
-    request = RequestFactory().get("/")
-    request.user = User(is_active=True, is_staff=True, is_superuser=True)
+    request = _by_one_who_may_do_everything()
     for model, page in admin.site._registry.items():
         name = str(model._meta.model_name)
         yield name, "add", page.has_add_permission(request)
         yield name, "change", page.has_change_permission(request)
         yield name, "delete", page.has_delete_permission(request)
+
+
+def _by_one_who_may_do_everything() -> HttpRequest:
+    request = RequestFactory().get("/")
+    request.user = User(is_active=True, is_staff=True, is_superuser=True)
+    return request

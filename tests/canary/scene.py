@@ -53,7 +53,7 @@ class Visitor(Browser):
         before = newest_entry()
         response = self._noted(path, super().post(path, data, may=may, **more))
         if newest_entry() != before:
-            self._did(path)
+            self._did(path, (data or {}).get("action", ""))
         return response
 
     def _noted(self, path: str, response: Any) -> Any:
@@ -62,14 +62,14 @@ class Visitor(Browser):
             self.record.note_answer(name, response.status_code, response.headers.get("Location", ""))
         return response
 
-    def _did(self, path: str) -> None:
+    def _did(self, path: str, action: str) -> None:
         match = _resolved(path)
         model, _, act = str(match and match.url_name).rpartition("_")
         model = model.rpartition("_")[2]
         if match and "verb" in match.kwargs:
             self.record.note("verb", f"{model}.{match.kwargs['verb']}")
         elif match and match.namespace == "admin":
-            self.record.note("form", f"{model}.{act}")
+            self.record.note(*(("action", f"{model}.{action}") if action else ("form", f"{model}.{act}")))
 
 
 def _resolved(path: str) -> Any:
