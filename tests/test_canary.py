@@ -65,7 +65,7 @@ def test_no_canary_stands_where_it_does_not_belong(
     town.timed(people.errors)
     assert town.exercised.tasks_left(stack.log)
     town.timed(machines.every_task)
-    assert watchdog.wait_until(lambda: not town.exercised.tasks_left(stack.log), 30)
+    assert watchdog.wait_until(lambda: not town.exercised.tasks_left(stack.log), 60)
     town.settle()
     stack.end_worker()
     ringing.close()

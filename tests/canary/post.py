@@ -1,6 +1,5 @@
 """What goes by mail and comes by mail: posts, copies, wishes, bounces, complaints, answers, robots, letters to staff."""
 
-import socket
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +16,7 @@ from tests.providerserver import SECRET
 from tests.rawclient import RawClient
 from tests.test_inbound_webhooks import at, by_postmark
 from tests.test_provider_reports import again
+from tests.test_receivemail import connects
 
 DOMAIN = "lists.chamber.example"
 REPORT = (
@@ -129,19 +129,13 @@ def by_mail(scene: Scene, post: Post) -> None:
     scene.settle()
 
 
-def listens(path: Path) -> bool:
-    """Whether somebody takes connections there: the socket's file is there a moment before."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
-
-
 def at_the_door(scene: Scene) -> None:
     """The real commands, over SMTP, LMTP and as a pipe: what they say to known and unknown recipients."""
     mail = letter(author=scene.aviary.address("i"), text=scene.aviary.address("i"))
     path = scene.folder / "lmtp"
     log = scene.folder / "door.log"
     with doorkeeper.command(
-        "--lmtp", str(path), log=log, ready=lambda: listens(path), LOG_LEVEL="DEBUG", REDIS_URL=scene.stack.broker.url
+        "--lmtp", str(path), log=log, ready=lambda: connects(path), LOG_LEVEL="DEBUG", REDIS_URL=scene.stack.broker.url
     ) as door:
         client = RawClient(str(path), hello="LHLO x.example")
         said = [client.say(f"MAIL FROM:<{scene.aviary.address('i')}>")]

@@ -149,7 +149,7 @@ class Scene:
             cursor.execute(
                 """
                 DO $$ BEGIN
-                    FOR i IN 1..400 LOOP
+                    FOR i IN 1..1200 LOOP
                         PERFORM FROM posting_inboundmail WHERE state IN ('waiting', 'reading')
                             UNION ALL SELECT FROM chamberlist_systemmail WHERE state IN ('queued', 'sending')
                             UNION ALL SELECT FROM posting_passwordrequest
