@@ -144,4 +144,4 @@ def test_a_command_is_exercised_only_when_it_did_not_refuse(stack: Stack, smtp: 
     assert town.exercised.features == set()
     town.command("createlist", "fairs", "--name", "Fairs")
     assert town.exercised.features == {"command createlist"}
-    assert "not created" in town.haul.caught[0][1].decode(), "what it refused with has left as well"
+    assert "not created" in town.haul.caught[0].octets.decode(), "what it refused with has left as well"
