@@ -5,16 +5,18 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 SHORTEST_RSA = 2048  # Bits; RFC 8301 section 3.2 asks signers for so many.
+ED25519_SIGNATURE = 64  # Octets (RFC 8032 section 5.1.6).
 PEM = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
 ADVICE = "docs/production.md shows how to make a key."
@@ -41,6 +43,25 @@ class Signer:
         if isinstance(self.key, RSAPrivateKey):
             return self.key.sign(data, PKCS1v15(), hashes.SHA256())
         return self.key.sign(hashlib.sha256(data).digest())
+
+    def has_signed(self, data: bytes, signature: bytes) -> bool:
+        """Whether that is the signature of this key over ``data``: RSA verifies faster than it signs, and Ed25519 slower."""
+        if self._public is None:
+            return self.sign(data) == signature
+        try:
+            self._public.verify(signature, data, PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            return False
+        return True
+
+    @property
+    def length(self) -> int:
+        """How many octets a signature of this key has."""
+        return -(-self.key.key_size // 8) if isinstance(self.key, RSAPrivateKey) else ED25519_SIGNATURE
+
+    @cached_property
+    def _public(self) -> RSAPublicKey | None:
+        return self.key.public_key() if isinstance(self.key, RSAPrivateKey) else None
 
     def record(self, domain: str) -> tuple[str, str]:
         """Name and text of the TXT record that the domain must have (RFC 6376 section 3.6.1)."""

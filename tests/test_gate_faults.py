@@ -140,6 +140,17 @@ def test_a_fault_in_a_finished_copy_is_refused_and_its_evidence_names_nobody(fau
     assert BASE64.decode()[:12] not in refusal.shown
 
 
+MANY = b", ".join(b"member%02d@bakery.example" % number for number in range(20))
+HASH = base64.b64encode(BOB.ljust(32))
+
+
+def signature_of(octets: bytes) -> Callable[[bytes], bytes]:
+    """These octets, in our form, in the place of the first signature."""
+    written = base64.b64encode(octets)
+    lines = b"\r\n ".join(written[at : at + 72] for at in range(0, len(written), 72))
+    return pattern(rb"(\r\n b=)[A-Za-z0-9+/=]+(?:\r\n [A-Za-z0-9+/=]+)*\r\n", rb"\1" + lines + b"\r\n")
+
+
 IN_A_COPY: dict[str, Callable[[Copy], Copy]] = {
     "a second recipient in the envelope": lambda copy: copy._replace(recipient=f"{copy.recipient}, bob@garage.example"),
     "somebody else in the envelope": lambda copy: copy._replace(recipient="bob@garage.example"),
@@ -149,6 +160,15 @@ IN_A_COPY: dict[str, Callable[[Copy], Copy]] = {
     "no address for bounces": lambda copy: copy._replace(envelope_sender=""),
     "a word in the signature": lambda copy: copy._replace(data=put(b"a=rsa-sha256;", b"& i=" + BOB + b";")(copy.data)),
     "a word behind the signature": lambda copy: copy._replace(data=pattern(rb"\r\n b=", b"\r\n i=" + BOB + b";\r\n b=")(copy.data)),
+    "addresses for a signature": lambda copy: copy._replace(data=signature_of(MANY * 20)(copy.data)),
+    "addresses of the length of a signature": lambda copy: copy._replace(data=signature_of(MANY[:256])(copy.data)),
+    "a shorter signature": lambda copy: copy._replace(data=signature_of(BOB)(copy.data)),
+    "another key's signature": lambda copy: copy._replace(data=signature_of(bytes(256))(copy.data)),
+    "a signature on lines of other widths": lambda copy: copy._replace(data=put(b"\r\n b=", b"&\r\n ")(copy.data)),
+    "an address for the hash": lambda copy: copy._replace(data=pattern(rb"bh=[^;]{44};", b"bh=" + HASH + b";")(copy.data)),
+    "an address for the second hash": lambda copy: copy._replace(
+        data=pattern(rb"(?s)(.*)bh=[^;]{44};", rb"\1bh=" + HASH + b";")(copy.data)
+    ),
     "a signature more": lambda copy: copy._replace(data=b"DKIM-Signature: v=1;\r\n i=" + BOB + b"\r\n" + copy.data),
     "a signature less": lambda copy: copy._replace(data=copy.data[copy.data.index(b"DKIM-Signature", 5) :]),
     "a slot filled twice": lambda copy: copy._replace(data=pattern(rb"(/leave/)([a-z2-7]{52})", rb"\1\2\2")(copy.data)),

@@ -27,6 +27,7 @@ from posting.delivery.evidence import NONE, Refusal, masked
 from posting.delivery.ledger import Marked
 from posting.models import Post
 from subscriptions import addresses
+from subscriptions.addresses import BadAddress
 from subscriptions.models import MailingList
 
 HEADERS = {  # What a copy may have, each once: whatever else grew into it could reach somebody else.
@@ -125,8 +126,8 @@ def check_copy(compiled: Compiled, marked: Marked, copy: Copy, own: Values | Non
             "Its bounces would not come back to it.",
             evidence.compared("envelope, sender", copies.envelope_sender(values), copy.envelope_sender),
         )
-    signatures = compiled.signing.form.match(copy.data)
-    if signatures is None or not compiled.data.is_filled(copy.data, values, start=signatures.end()):
+    start = compiled.signing.end(copy.data, values)
+    if start < 0 or not compiled.data.is_filled(copy.data, values, start=start):
         return _copy(CHANGED, _difference(compiled, values, copy))
     return NONE
 
@@ -343,4 +344,7 @@ def _published(post: Post) -> tuple[str, ...]:
 
 
 def _normalised(text: str) -> str:
-    return addresses.parse(text).normalised
+    try:
+        return addresses.parse(text).normalised
+    except BadAddress:  # Our own with a token, at a domain of the longest kind.
+        return text.lower()
