@@ -76,9 +76,30 @@ GUARDS = (
     Guard(
         "P1 no link of somebody else's",
         "posting/delivery/gate.py",
-        "return any(_is_token(found) for found in",
-        "return any(False for found in",
+        'if memberlinks.stands_in(" ".join(said), but=own):',
+        "if False:",
         "tests/test_gate_faults.py",
+    ),
+    Guard(
+        "P1 no link of somebody else's in what a reader reads",
+        "posting/delivery/gate.py",
+        "if memberlinks.stands_in(text, but=own):",
+        "if False:",
+        "tests/test_gate_faults.py",
+    ),
+    Guard(
+        "P1 no member's link in a post or its files",
+        "posting/delivery/gate.py",
+        "if (place := searching.member_link_in(post)) is not None:",
+        "if (place := None) is not None:",
+        "tests/test_member_links.py",
+    ),
+    Guard(
+        "P1 a post with a member's link is not accepted",
+        "posting/moderation/moderation.py",
+        "if searching.member_link_in(post) is not None:",
+        "if False:",
+        "tests/test_member_links.py",
     ),
     Guard(
         "P1 a copy can be left",

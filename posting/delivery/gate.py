@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from email import policy
 from email.message import Message
 from email.mime.base import MIMEBase
@@ -20,8 +19,8 @@ from urllib.parse import unquote
 
 from django.conf import settings
 
-from chamberlist import parsing, providers, tokens
-from posting.delivery import copies, evidence, foreign, formatted, issued, messages, mime, parts, searching
+from chamberlist import parsing, providers
+from posting.delivery import copies, evidence, foreign, formatted, issued, memberlinks, messages, mime, parts, searching
 from posting.delivery.copies import Compiled, Copy, Values
 from posting.delivery.evidence import NONE, Refusal, masked
 from posting.delivery.ledger import Marked
@@ -38,9 +37,9 @@ GIVEN = HEADERS - {"mime-version", "content-type", *(name.lower() for name in me
 ELSEWHERE = "It is not addressed to its recipient alone."
 SEALED = "A file of it cannot be looked into."
 GIVES_AWAY = "It shows a password of a sender, or what looks like one."
+MEMBERS_LINK = "It shows a link that is a member's own: was a copy forwarded?"
 ODD = "A value of its own has an odd form."
 NOT_ITS_OWN = "A rendered copy has a link that is somebody else's own."
-FREE_TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{52}(?![a-z2-7])")
 CHANGED = "It is not what was checked, with its own values and no others."
 LEAVES = 2  # Ways to leave in the header: by one click, and by mail.
 NO_FILE = mime.Attachment("", "", b"")
@@ -90,7 +89,9 @@ def check_post(compiled: Compiled) -> Refusal:
     if sealed := searching.sealed_in(post):
         return _post(SEALED, *(f"file {masked(name)}" for name in sealed))
     if (place := searching.password_in(post)) is not None:
-        return _post(GIVES_AWAY, f"in the file {masked(place)}" if place else "in the text")
+        return _post(GIVES_AWAY, _place(place))
+    if (place := searching.member_link_in(post)) is not None:
+        return _post(MEMBERS_LINK, _place(place))
     if (kept := formatted.clean(post.html)) != post.html:
         return _post(
             "Its formatted text is not in the form in which one is kept.", evidence.texts("formatted text", kept, post.html)
@@ -172,7 +173,11 @@ def _message(reason: str, *shown: str) -> Refusal:
 
 
 def _named(address: str, place: str) -> str:
-    return f"{masked(address)} in the {f'file {masked(place)}' if place else 'text'}"
+    return f"{masked(address)} {_place(place)}"
+
+
+def _place(name: str) -> str:
+    return f"in the file {masked(name)}" if name else "in the text"
 
 
 def _is_in_form(values: Values) -> bool:
@@ -293,22 +298,9 @@ def _descriptions_problem(message: "Message[str, str]", compiled: Compiled) -> R
             if others := [address for address in written if _normalised(address) not in known]:
                 shown = (f"header {masked(name)}: {masked(address)}" for address in dict.fromkeys(others))
                 return _post("A rendered copy names an address that does not belong into it.", *shown)
-            if _foreign_tokens(" ".join(said), own):
+            if memberlinks.stands_in(" ".join(said), but=own):
                 return _post(NOT_ITS_OWN, f"header {masked(name)}")
     return NONE
-
-
-def _foreign_tokens(text: str, own: Sequence[str]) -> bool:
-    """Whether a token of ours stands in it that is not the copy's own."""
-    return any(_is_token(found) for found in {*FREE_TOKEN.findall(text)} - {*own})
-
-
-def _is_token(text: str) -> bool:
-    for purpose in copies.PURPOSES:
-        with suppress(tokens.Forged):
-            tokens.read(purpose, text)
-            return True
-    return False
 
 
 def _parts_problem(message: "Message[str, str]", attached: Sequence[mime.Attachment], boundary: str) -> Refusal:
@@ -331,7 +323,7 @@ def _texts_problem(message: "Message[str, str]", compiled: Compiled, pictures: s
         if others := [address for address in written if _normalised(address) not in known]:
             shown = (f"{masked(address)} in its {part.get_content_type()}" for address in others)
             return _post("A rendered copy names an address that does not belong into it.", *shown)
-        if _foreign_tokens(text, own):
+        if memberlinks.stands_in(text, but=own):
             return _post(NOT_ITS_OWN, f"in its {part.get_content_type()}")
         if issued.stands_in(text):
             return _post(GIVES_AWAY, f"in its {part.get_content_type()}")

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from django.contrib.auth.hashers import check_password
 
-from posting.delivery import disguises, issued, looking
+from posting.delivery import disguises, issued, looking, memberlinks
 from posting.delivery.unfolding import Sealed
 from posting.models import Post
 from subscriptions import addresses
@@ -72,6 +72,19 @@ def password_in(post: Post) -> str | None:
             if len(tried) == issued.MOST_TRIED:
                 break
             if meant not in tried and check_password(meant, post.sender.password):
+                return place
+            tried.add(meant)
+    return None
+
+
+def member_link_in(post: Post) -> str | None:
+    """Where a post shows a link, or an address with a token, that is a member's own: in the same words."""
+    tried: set[str] = set()
+    for text, place in texts_in(post):
+        for meant in memberlinks.meant_in(text):
+            if len(tried) == memberlinks.MOST_TRIED:
+                return None
+            if meant not in tried and memberlinks.is_ours(meant):
                 return place
             tried.add(meant)
     return None

@@ -45,6 +45,8 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
         return f"{gate.SEALED} Reject the post, and ask for another file."
     if searching.password_in(post) is not None:
         return f"{gate.GIVES_AWAY} Reject the post, issue a new password, and ask for the message without it."
+    if searching.member_link_in(post) is not None:
+        return f"{gate.MEMBERS_LINK} Reject the post, and ask for the message without it."
     wait = timedelta(seconds=0 if now else post.mailing_list.undo_seconds)
     accepted = {
         "accepted_at": Now(),

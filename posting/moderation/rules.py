@@ -44,12 +44,18 @@ def shows_a_password(post: Post) -> str:
     return gate.GIVES_AWAY if searching.password_in(post) is not None else ""
 
 
+def shows_a_members_link(post: Post) -> str:
+    """Whoever opens it can end that member's subscription. It does not pass the gate either."""
+    return gate.MEMBERS_LINK if searching.member_link_in(post) is not None else ""
+
+
 HOLD_RULES: tuple[Rule, ...] = (
     everything_is_moderated,
     first_by_sender,
     names_an_address,
     has_a_sealed_file,
     shows_a_password,
+    shows_a_members_link,
 )
 
 
