@@ -102,6 +102,20 @@ GUARDS = (
         "tests/test_member_links.py",
     ),
     Guard(
+        "P2 a key that is missing ends nobody's copy",
+        "posting/delivery/unreadable.py",
+        "    if trouble:\n        return Outcome(",
+        "    if False:\n        return Outcome(",
+        "tests/test_unreadable.py",
+    ),
+    Guard(
+        "P2 a damaged address ends its own copy alone",
+        "posting/delivery/dispatch.py",
+        "self.push(self.readable(marked), asked_at, but=stopped)",
+        "self.push(marked, asked_at, but=stopped)",
+        "tests/test_unreadable.py",
+    ),
+    Guard(
         "P1 a copy can be left",
         "posting/delivery/gate.py",
         "*shown) if shown else NONE",

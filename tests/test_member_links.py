@@ -5,6 +5,7 @@ import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_members_link_is_found_in_each_form(form: str, sender: Sender):
     assert rules.reasons(post).count(gate.MEMBERS_LINK) == 1
 
 
-PLACES = {
+PLACES: dict[str, tuple[dict[str, Any], str]] = {
     "the subject": ({"subject": LEAVE}, "in the text"),
     "a file": ({"files": [Attachment("note.txt", "text/plain", f"a copy:\r\n{LINK}\r\n".encode())]}, "in the file note.txt"),
     "a file's name": ({"files": [Attachment(f"{LEAVE}.txt", "text/plain", b"x")]}, "in the file"),

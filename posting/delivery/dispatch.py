@@ -5,14 +5,14 @@ Here alone the ledger is asked. The wire learns here what it may hand over, so a
 
 import logging
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from chamberlist import fence, systemmail
-from posting.delivery import breaker, closing, copies, gate, lanes, ledger, refusals, waking
+from posting.delivery import breaker, closing, copies, gate, lanes, ledger, refusals, unreadable, waking
 from posting.delivery.copies import Compiled
 from posting.delivery.desk import Job
 from posting.delivery.judging import Judge
@@ -90,6 +90,7 @@ class Shift:
         self.faults: list[str] = []
         self.is_ours = True
         self.is_idle = False
+        self.is_locked_out = False  # No address of a group could be opened: it is about us.
         self.silent_since: float | None = time.monotonic()  # Until a session with the relay is open.
 
     def work(self, *, until: float) -> bool:
@@ -110,6 +111,9 @@ class Shift:
         trouble = self.wire.trouble or ("it does not answer" if self.is_silent() else "")
         if trouble:
             self.refused_us(trouble)
+            return False
+        if self.is_locked_out:
+            lanes.rest(self.hold)
             return False
         if self.judge.taken:
             lanes.works(self.hold)
@@ -139,7 +143,8 @@ class Shift:
     def takes_more(self, until: float) -> bool:
         """Whether a new group may be marked. A lane that must wait for a dot anyway does not let its other sessions stand idle."""
         left = until - time.monotonic()
-        return self.is_ours and not self.wire.trouble and (left > 0 or (self.wire.is_hanging and left > -OVERTIME))
+        may_take = self.is_ours and not self.is_locked_out and not self.wire.trouble
+        return may_take and (left > 0 or (self.wire.is_hanging and left > -OVERTIME))
 
     def is_silent(self) -> bool:
         """Whether the relay has had time to greet us and has not."""
@@ -162,7 +167,7 @@ class Shift:
             self.is_idle = bool(limit) and not marked and not self.turns.is_cut_short
             self.ration.left -= len(marked)
             stopped = self.freeze() | self.alarm(marked)
-            self.push(marked, asked_at, but=stopped)
+            self.push(self.readable(marked), asked_at, but=stopped)
         except FROM_THE_LEDGER as error:
             self.mend(error)
 
@@ -186,6 +191,15 @@ class Shift:
         self.wanted |= pushed.keys()
         self.wire.allow(self.wanted, self.asked_at)
         self.wire.push(jobs)
+
+    def readable(self, marked: Sequence[Marked]) -> list[Marked]:
+        """Those whose address can be opened. The others end or wait; where there are only others, the lane takes no more."""
+        closed = [copy for copy in marked if not copy.recipient]
+        if closed:
+            outcomes = unreadable.outcomes(closed)
+            self.unrecorded += outcomes
+            self.is_locked_out = len(closed) == len(marked) and any(outcome.state == State.QUEUED for outcome in outcomes)
+        return [copy for copy in marked if copy.recipient]
 
     def mind(self) -> None:
         """A few times a second: may the copies in hand still leave, and is the lane still ours?"""
