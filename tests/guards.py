@@ -158,6 +158,13 @@ GUARDS = (
         "tests/test_refusals.py",
     ),
     Guard(
+        "P1 evidence is read as its reader may decode it",
+        "posting/delivery/evidence.py",
+        "    for _ in range(MOST_ROUNDS):\n",
+        "    for _ in range(2):\n",
+        "tests/test_refusals.py",
+    ),
+    Guard(
         "P1 evidence is kept where the post is stopped",
         "posting/delivery/dispatch.py",
         "if refused := self.judge.refused.get(post_id):",

@@ -151,6 +151,34 @@ def signature_of(octets: bytes) -> Callable[[bytes], bytes]:
     return pattern(rb"(\r\n b=)[A-Za-z0-9+/=]+(?:\r\n [A-Za-z0-9+/=]+)*\r\n", rb"\1" + lines + b"\r\n")
 
 
+TOLD = {
+    "in a file's name": "expected offer.pdf (application/pdf), {octets} octets, found b•••@g•••.pdf (application/pdf)",
+    "in a Content-ID": "found loaf.png (image/png, shown as b•••@g•••.example)",
+    "in a base64 part": "octets, with other octets",
+    "in the boundary": "boundary: expected “",
+    "in the preamble": "preamble: expected nothing, found “b•••@g•••.example",
+    "in the epilogue": "epilogue: expected nothing, found “b•••@g•••.example",
+    "in a part more": 'text 1, header content-type: expected “text/plain; charset="utf-8"”, found nothing',
+    "in a parameter of a text": 'text 1, header content-type: expected “text/plain; charset="utf-8"”, found “',
+    "a comment in a header": "header MIME-Version: b•••@g•••.example",
+}
+
+
+@pytest.mark.parametrize("fault", TOLD)
+def test_the_evidence_of_a_rendered_copy_tells_what_was_expected_and_found(fault: str, case: Case):
+    whole = Template.cut(IN_BYTES[fault](case.compiled.specimen), case.compiled.own)
+    shown = gate.check_post(replace(case.compiled, whole=whole, data=whole.dot_stuffed())).shown
+    assert TOLD[fault].format(octets=len(OFFER.content)) in shown, shown
+    assert not re.search(r"bob@|garage|anne@|bakery", shown, re.IGNORECASE)
+
+
+def test_an_address_is_told_once(case: Case):
+    spoilt = put(b"Precedence: list", b"& <" + BOB + b">, <mailto:" + BOB.replace(b"@", b"%40") + b">")(case.compiled.specimen)
+    whole = Template.cut(spoilt, case.compiled.own)
+    shown = gate.check_post(replace(case.compiled, whole=whole, data=whole.dot_stuffed())).shown
+    assert shown == "header Precedence: b•••@g•••.example"
+
+
 IN_A_COPY: dict[str, Callable[[Copy], Copy]] = {
     "a second recipient in the envelope": lambda copy: copy._replace(recipient=f"{copy.recipient}, bob@garage.example"),
     "somebody else in the envelope": lambda copy: copy._replace(recipient="bob@garage.example"),
@@ -239,6 +267,10 @@ IN_A_MESSAGE: dict[str, Callable[[Any], object]] = {
     "cc": lambda m: m.cc.append("bob@garage.example"),
     "bcc": lambda m: m.bcc.append("bob@garage.example"),
     "two in one": lambda m: setattr(m, "to", ["anne@bakery.example, bob@garage.example"]),
+    "a comment behind the author": lambda m: setattr(m, "from_email", f"{m.from_email} (bob@garage.example)"),
+    "a comment before the author": lambda m: setattr(m, "from_email", m.from_email.replace(" <", " (bob@garage.example) <")),
+    "a comment in the author's address": lambda m: setattr(m, "from_email", m.from_email.replace("@", "@(bob@garage.example)")),
+    "a route to the author": lambda m: setattr(m, "from_email", m.from_email.replace("<", "<@garage.example,@bakery.example:")),
     "two authors": lambda m: setattr(m, "from_email", f"{m.from_email}, bob@garage.example"),
     "two places for answers": lambda m: m.reply_to.append("bob@garage.example"),
     "none for answers": lambda m: m.reply_to.clear(),

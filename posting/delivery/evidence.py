@@ -5,7 +5,8 @@ and long words cut; what is no text is not shown at all.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
@@ -32,7 +33,10 @@ AROUND_AT = re.compile(r"\s*@\s*")
 WRITTEN = re.compile(rf'{ADDRESS.pattern}|[^\s<>"]*@[^\s<>"]*')
 TAG = re.compile(r"<[^<>]*>")
 RUN = re.compile(r"[A-Za-z0-9+/_=-]{8,}")
-WORDS = re.compile(r"(?:[A-Za-z]?[a-z]{0,20}[-=])*[A-Za-z]?[a-z]{1,20}|[0-9]{1,10}")
+WORDS = re.compile(r"(?:(?:[A-Z]{1,5}|[A-Za-z]?[a-z]{0,20})[-=])*[A-Za-z]?[a-z]{1,20}=?|[0-9]{1,10}")
+ESCAPE = re.compile(r"\\+(?:u\{0*([0-9a-f]{1,5})\}|u([0-9a-f]{4})|x([0-9a-f]{2}))|=(40)", re.IGNORECASE)  # JSON, C, “=40”.
+MOST_ROUNDS = 8  # Encodings, one within the other.
+WORDED_AT = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}\s{1,9}(?:at|ät)\s{1,9}(?:[\w-]{1,63}\.)+[^\W\d_]{2,24}", re.IGNORECASE)
 LONGEST_ENCODED = 40  # A longer piece between slashes is a token; a shorter one may be of base64.
 KEPT = 4  # Characters of a long word.
 
@@ -68,6 +72,7 @@ def masked(text: str) -> str:
         read = bare  # Tags stood within an address.
     read = AROUND_AT.sub("@", read)
     read = disguises.hidden(read, _mask)
+    read = WORDED_AT.sub(lambda found: _mask(re.sub(r"\s+\w+\s+", "@", found.group())), read)
     read = WRITTEN.sub(lambda found: _mask(found.group()), read)
     return plain(RUN.sub(lambda found: _cut(found.group()), read))
 
@@ -116,6 +121,12 @@ def messages(expected: bytes, found: bytes) -> str:
         return said
     at = next((n for n, (one, two) in enumerate(zip_longest(expected, found)) if one != two), 0)
     return f"It reads alike, and is written otherwise from octet {at} on; expected {len(expected)} octets, found {len(found)}"
+
+
+def names(found: Iterable[str], known: Iterable[str]) -> str:
+    """Names that are there and should not be, or are there too often, or lack."""
+    there, wanted = Counter(found), Counter(known)
+    return ", ".join([*(f"{masked(name)} too many" for name in there - wanted), *(f"{name} lacks" for name in wanted - there)])
 
 
 def joined(said: "Iterator[str] | list[str]") -> str:
@@ -167,15 +178,24 @@ def _listed(value: object) -> str:
 
 
 def _decoded(text: str) -> str:
+    """A text without its encodings; what has more of them, one within the other, than anybody needs is not shown."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    for _ in range(MOST_ROUNDS):
+        before, text = text, _once_decoded(text)
+        if text == before:
+            return text
+    return "…"
+
+
+def _once_decoded(text: str) -> str:
     if "=?" in text:
         try:
             text = str(make_header(decode_header(text)))
         except (MessageError, ValueError, LookupError):
             text = text.partition("=?")[0] + "…"
-    for _ in range(2):
-        text = unquote(unescape(text), errors="replace")
-    return disguises.as_read(text)
+    text = ESCAPE.sub(lambda found: chr(int(found[found.lastindex or 1], 16)), text)
+    text = text.encode("utf-8", "replace").decode()  # Half of a pair of surrogates is no letter.
+    return disguises.as_read(unquote(unescape(text), errors="replace"))
 
 
 def _mask(written: str) -> str:

@@ -8,12 +8,11 @@ bytes, what its interface is given is laid on it instead.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from email import policy
 from email.message import Message
 from email.mime.base import MIMEBase
 from email.parser import BytesParser
-from email.utils import getaddresses
 from itertools import zip_longest
 from urllib.parse import unquote
 
@@ -42,7 +41,6 @@ ODD = "A value of its own has an odd form."
 NOT_ITS_OWN = "A rendered copy has a link that is somebody else's own."
 CHANGED = "It is not what was checked, with its own values and no others."
 LEAVES = 2  # Ways to leave in the header: by one click, and by mail.
-NO_FILE = mime.Attachment("", "", b"")
 LONGEST_LINE = 998  # Octets without CRLF (RFC 5322 section 2.1.1).
 LONGEST_RECIPIENT = 254
 LARGEST = 10_000_000  # Octets of a copy: many mail servers take no more.
@@ -105,7 +103,7 @@ def check_post(compiled: Compiled) -> Refusal:
         _headers_problem(parsed)
         or _lines_problem(specimen)
         or _slots_problem(compiled)
-        or _parts_problem(parsed, attached, copies.boundary(post))
+        or parts.problem(parsed, attached, copies.boundary(post))
         or _links_problem(parsed, compiled.own)
         or _descriptions_problem(parsed, compiled)
         or _texts_problem(parsed, compiled, {file.content_id for file in attached if file.content_id})
@@ -149,14 +147,14 @@ def check_message(compiled: Compiled, marked: Marked, message: messages.Message,
         )
     names = [name.lower() for name in message.extra_headers]
     if set(names) != GIVEN or len(names) != len(GIVEN):
-        return _message("It has a header that does not belong into it, or lacks one.", _wrong_names(names, GIVEN))
+        return _message("It has a header that does not belong into it, or lacks one.", evidence.names(names, GIVEN))
     found_fields, checked = _fields(message), _checked_fields(compiled, values)
     if found_fields != checked or message.content_subtype != "plain":
         return _message(CHANGED, evidence.mappings(checked, found_fields))
     files = [mime.read(part) if isinstance(part, MIMEBase) else None for part in message.attachments]
     if files != compiled.files:
-        both = zip_longest(compiled.files, files, fillvalue=NO_FILE)
-        return _message(CHANGED, *(_file(*each) for each in enumerate(both, 1)))
+        both = zip_longest(compiled.files, files, fillvalue=parts.NO_FILE)
+        return _message(CHANGED, *(parts.file_difference(place, *each) for place, each in enumerate(both, 1)))
     return NONE
 
 
@@ -195,28 +193,15 @@ def _difference(compiled: Compiled, values: Values, copy: Copy) -> str:
     return evidence.messages(wanted.message, copy.message)
 
 
-def _wrong_names(names: Iterable[str], known: Iterable[str]) -> str:
-    """Header names that are there and should not be, or are there too often, or lack."""
-    found, wanted = Counter(names), Counter(known)
-    return ", ".join([*(f"{masked(name)} too many" for name in found - wanted), *(f"{name} lacks" for name in wanted - found)])
-
-
-def _file(place: int, files: "tuple[mime.Attachment | None, mime.Attachment | None]") -> str:
-    known, found = map(_described, files)
-    return "" if files[0] == files[1] else f"file {place}: expected {known}, found {found}"
-
-
-def _described(file: "mime.Attachment | None") -> str:
-    if file is None:
-        return "what is no file as we attach one"
-    return f"{masked(file.name)} ({masked(file.kind)}), {len(file.content)} octets" if file.name else evidence.NOTHING
-
-
 def _fields(message: messages.Message) -> dict[str, str]:
     """What a message says, each part by its name."""
-    authors = ", ".join(f"{name} <{address}>" for name, address in getaddresses([message.from_email]))
     fields = {name.lower(): str(value) for name, value in message.extra_headers.items()}
-    fields |= {"from": authors, "reply-to": ", ".join(message.reply_to), "subject": str(message.subject), "text": str(message.body)}
+    fields |= {
+        "from": message.from_email,
+        "reply-to": ", ".join(message.reply_to),
+        "subject": str(message.subject),
+        "text": str(message.body),
+    }
     kinds = Counter(kind for _, kind in message.alternatives)
     return fields | {kind if kinds[kind] == 1 else f"{kind}, several": str(content) for content, kind in message.alternatives}
 
@@ -225,15 +210,15 @@ def _checked_fields(compiled: Compiled, values: Mapping[str, bytes]) -> dict[str
     """The same of the specimen that was checked, with a copy's own values in it."""
     post = compiled.post
     fields = {name: template.fill(values).decode() for name, template in compiled.fields.items()}
-    name = messages.words(copies.author_name(post))
-    return fields | {"from": f"{name} <{post.mailing_list.address}>", "subject": messages.words(post.subject)}
+    author = messages.author(f"{copies.author_name(post)} <{post.mailing_list.address}>")
+    return fields | {"from": author, "subject": messages.words(post.subject)}
 
 
 def _headers_problem(message: "Message[str, str]") -> Refusal:
     names = [name.lower() for name in message]
     if len(set(names)) != len(names) or not HEADERS.issuperset(names) or "to" not in names:
         wanted = (HEADERS & set(names)) | {"to"}
-        return _post("A rendered copy has a header that does not belong into it.", _wrong_names(names, wanted))
+        return _post("A rendered copy has a header that does not belong into it.", evidence.names(names, wanted))
     return NONE
 
 
@@ -295,17 +280,11 @@ def _descriptions_problem(message: "Message[str, str]", compiled: Compiled) -> R
             values = [f"{name}: {value}", f"{name}: {parsing.header(part, name)}"]
             said = [form for text in values for form in (text, unquote(text), re.sub(r"\s*\r?\n\s*", "", text))]
             written = [address for text in said for address in searching.addresses_in(text)]
-            if others := [address for address in written if _normalised(address) not in known]:
-                shown = (f"header {masked(name)}: {masked(address)}" for address in dict.fromkeys(others))
+            if others := _others(written, known):
+                shown = (f"header {masked(name)}: {masked(address)}" for address in others)
                 return _post("A rendered copy names an address that does not belong into it.", *shown)
             if memberlinks.stands_in(" ".join(said), but=own):
                 return _post(NOT_ITS_OWN, f"header {masked(name)}")
-    return NONE
-
-
-def _parts_problem(message: "Message[str, str]", attached: Sequence[mime.Attachment], boundary: str) -> Refusal:
-    if problem := parts.problem(message, attached, boundary):
-        return _post(problem, "its parts: " + ", ".join(masked(part.get_content_type()) for part in message.walk()))
     return NONE
 
 
@@ -320,7 +299,7 @@ def _texts_problem(message: "Message[str, str]", compiled: Compiled, pictures: s
         if is_html and (found := foreign.found_in(text, pictures)):
             return _post(f"A rendered copy has foreign content: {masked(found)}.", f"in its {part.get_content_type()}")
         written = searching.addresses_in_html(text) if is_html else searching.addresses_in(text)
-        if others := [address for address in written if _normalised(address) not in known]:
+        if others := _others(written, known):
             shown = (f"{masked(address)} in its {part.get_content_type()}" for address in others)
             return _post("A rendered copy names an address that does not belong into it.", *shown)
         if memberlinks.stands_in(text, but=own):
@@ -328,6 +307,11 @@ def _texts_problem(message: "Message[str, str]", compiled: Compiled, pictures: s
         if issued.stands_in(text):
             return _post(GIVES_AWAY, f"in its {part.get_content_type()}")
     return NONE
+
+
+def _others(written: Iterable[str], known: Container[str]) -> list[str]:
+    """Those that are not known, each once, however it is written."""
+    return list({_normalised(address): address for address in written if _normalised(address) not in known}.values())
 
 
 def _published(post: Post) -> tuple[str, ...]:
