@@ -219,9 +219,19 @@ def test_acceptpost_now_does_not_wait(joe: Sender):
 
 
 def test_acceptpost_takes_the_addresses_that_may_stand_in_the_text(joe: Sender):
-    post = builders.a_held_post(joe, body="Ask anne@bakery.example")
-    assert "did not allow" in refused("acceptpost", post.pk)
-    assert "accepted" in run("acceptpost", post.pk, "--allow", "anne@bakery.example")
+    post = builders.a_held_post(joe, body="Ask anne@bakery.example or bob@cafe.example")
+
+    def said(*allow: str) -> str:
+        with pytest.raises(CommandError) as caught:  # It alone names them: whoever accepts a post reads it.
+            call_command("acceptpost", str(post.pk), *(f"--allow={address}" for address in allow))
+        return str(caught.value)
+
+    assert "did not allow" in said() and said().endswith("Left to allow: anne@bakery.example, bob@cafe.example")
+    assert said("anne@bakery.example").endswith("Left to allow: bob@cafe.example")
+    both = ("Anne@BAKERY.example", "bob@cafe.example")
+    assert "do not stand in it" in said(*both, "eve@evil.example")
+    assert "accepted" in run("acceptpost", post.pk, *(f"--allow={address}" for address in both))
+    assert AuditEntry.objects.get(verb="accept").reason == "2 mail address(es) allowed by name"
 
 
 def test_rejectpost_keeps_the_reason_for_the_author(joe: Sender):

@@ -45,9 +45,23 @@ DISGUISES = (
     "anne\u00a0@\u00a0bakery\u00a0.\u00a0example",
     "ANNE @ BAKERY . EXAMPLE",
     "anne\uff20\u3000bakery.example",
+    "anne(a)bakery.example",
+    "anne[a]bakery.example",
+    "anne (AT) bakery example",
+    "anne [at] bakery  example, please",
+    "anne@bakery,example",
+    "Write to anne@bakery,example.",
 )
 ORDINARY = (
     "2 @ £3",
+    "Coffee at the Dot Gallery",
+    "Coffee at Red Dot Gallery, tea at the red dot there",
+    "Exhibition at our Dot Shop",
+    "Option (a) bakery.example, option (b) our counter",
+    "See paragraph 3(a) and 3(b)",
+    "Prices (at cost) exclude delivery",
+    "Loaf;2@shop,3@home",
+    "Two@£3,four@£5",
     "Two loaves @ £2.50, six @ £6.",
     "10 @ 3.50 each",
     "Rolls: 12 @ 40p . Baps: 6 @ 50p",
@@ -125,7 +139,7 @@ ORDINARY = (
 
 def a_post(subject: str, body: str) -> Post:
     post = Post(sender=builders.a_sender(), mailing_list=builders.a_list())
-    post.subject, post.body = subject, body
+    post.subject, post.body, post.allowed_addresses = subject, body, []
     return post
 
 

@@ -166,7 +166,9 @@ def test_addresses_in_the_text_are_allowed_by_name_and_kept_with_the_acceptance(
         assert "that you did not allow" in problem
         assert "@" not in problem
     names = ["anne@bakery.example", "Bob@cafe.example"]
-    allow = [*names, "other@x.example"]
+    problem = moderation.accept(post, content_hash=post.content_hash, by="ann", allow=[*names, "other@x.example"])
+    assert "1 mail address(es) that do not stand in it" in problem and "@" not in problem
+    allow = ["ANNE@Bakery.example", "Bob@CAFE.example"]
     assert moderation.accept(post, content_hash=post.content_hash, by="ann", allow=allow) == ""
     post.refresh_from_db()
     assert post.allowed_addresses == sorted(names)

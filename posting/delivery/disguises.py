@@ -22,7 +22,7 @@ BRACKETED_DOT = r"\s{0,3}[(\[{<]\s{0,3}(?:dot|punkt|point|\.)\s{0,3}[)\]}>]\s{0,
 WORDED_DOT = rf"(?:{BRACKETED_DOT}|\s{{1,3}}(?:dot|punkt)\s{{1,3}})"
 LOOSE_DOT = rf"(?:{WORDED_DOT}|[ \t]{{1,3}}\.\s{{0,3}}|\.{LINE_END}|{LINE_END}\.|\.[ ]{{1,3}}(?=(?:com|org|net|co|uk|example)\b))"
 AT = re.compile(
-    r"(?P<bracketed>\s{0,9}[(\[{<]\s{0,3}(?:at|ät|@)\s{0,3}[)\]}>]\s{0,9})|(?P<before>\s{0,20}(?:\n[\s>|]{0,20})?)@(?P<after>[\s>|]{0,20})"
+    r"(?P<bracketed>\s{0,9}[(\[{<]\s{0,3}(?:at|ät|@)\s{0,3}[)\]}>]\s{0,9}|(?<=\w)[(\[{]a[)\]}](?=\w))|(?P<before>\s{0,20}(?:\n[\s>|]{0,20})?)@(?P<after>[\s>|]{0,20})"
     r"|(?P<word>\s{1,9}(?:at|ät)\s{1,9})",
     re.IGNORECASE,
 )
@@ -30,7 +30,11 @@ PLAIN = rf"{LABEL}(?:\.{LABEL})*"
 WORDED = re.compile(rf"(?:{LABEL}\.)*{LABEL}(?:{WORDED_DOT}{PLAIN})*{WORDED_DOT}(?:{LABEL}\.)*(?i:{TOP})", re.IGNORECASE)
 LOOSE = re.compile(rf"{LABEL}(?:{LOOSE_DOT}(?:{LABEL}\.)*)+{TOP}|{LABEL}{LINE_END}{LABEL}(?:\.{LABEL})*\.{TOP}")
 DOTTED = re.compile(rf"(?:{LABEL}\.)+[^\W\d_]{{2,24}}(?![\w@-])")
-ANY_DOT = re.compile(rf"{LOOSE_DOT}|\.", re.IGNORECASE)
+ENDING = r"(?:com|org|net|info|biz|co|uk|ie|eu|de|at|ch|fr|nl|be|it|es|pl|se|dk|us|ca|au|nz|example)(?![\w@-])"
+SPACED = re.compile(rf"{LABEL}(?:[ \t]{{1,3}}co)?[ \t]{{1,3}}{ENDING}", re.IGNORECASE)  # Only behind an "at" in brackets.
+COMMA = re.compile(rf"{LABEL}(?:[.,]{LABEL}){{0,3}},{ENDING}", re.IGNORECASE)  # Only behind an "@" between two words.
+ANY_DOT = re.compile(rf"{LOOSE_DOT}|[.,]|(?<=\w)[ \t]{{1,3}}(?=\w)", re.IGNORECASE)
+TITLED_DOT = re.compile(r"\b(?:Dot|Punkt)\b")  # In a name: "the Dot Gallery".
 GOES_ON = re.compile(r"[ \t]+\w")
 LOCAL = re.compile(rf"[\w.+%'-]{{1,{LONGEST_LOCAL}}}")
 
@@ -96,13 +100,17 @@ def _domain(text: str, mark: re.Match[str]) -> re.Match[str] | None:
     """What follows it, where that is a domain and the whole is no plain address."""
     at = mark.end()
     if mark["word"]:
-        return WORDED.match(text, at)
+        found = WORDED.match(text, at)
+        is_name = found and (TITLED_DOT.search(found.group()) or re.split(r"\W", found.group())[0].lower() in EVERYDAY)
+        return None if is_name else found
     worded = WORDED.match(text, at) or LOOSE.match(text, at)
     if worded and GOES_ON.match(text, worded.end()) and re.split(r"\W", worded.group())[-1].lower() in EVERYDAY:
         worded = None  # Another sentence: “Half price @ weekends . see below”.
-    if mark["bracketed"] or mark["before"] or mark["after"]:
+    if mark["bracketed"]:
+        return worded or DOTTED.match(text, at) or SPACED.match(text, at)
+    if mark["before"] or mark["after"]:
         return worded or DOTTED.match(text, at)
-    return worded
+    return worded or COMMA.match(text, at)
 
 
 def _is_ordinary(word: str, mark: re.Match[str]) -> bool:

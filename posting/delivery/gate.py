@@ -64,15 +64,23 @@ def strangers(post: Post) -> list[str]:
 
 def named(post: Post) -> dict[str, str]:
     """The same, each with the name of the file in which it stands; "" is the text."""
-    known = {_normalised(text) for text in _published(post)}
+    known = {normalised(text) for text in _published(post)}
     found: dict[str, str] = {}
     for written, place in searching.named_in(post):
-        if _normalised(written) not in known:
-            known.add(_normalised(written))
+        if normalised(written) not in known:
+            known.add(normalised(written))
             found[written] = place
         if len(found) == MOST_STRANGERS:
             break
     return found
+
+
+def normalised(text: str) -> str:
+    """An address in the form in which two are compared."""
+    try:
+        return addresses.parse(text).normalised
+    except BadAddress:  # Our own with a token, at a domain of the longest kind.
+        return text.lower()
 
 
 def check_post(compiled: Compiled) -> Refusal:
@@ -274,7 +282,7 @@ def _descriptions_problem(message: "Message[str, str]", compiled: Compiled) -> R
         f"{own_value}@{settings.LIST_DOMAIN}" for own_value in own
     ]
     ids = [file.content_id for file in copies.attached(compiled.post) if file.content_id]
-    known = {_normalised(text) for text in (*_published(compiled.post), *ours, *ids)}
+    known = {normalised(text) for text in (*_published(compiled.post), *ours, *ids)}
     for part in message.walk():
         for name, value in part.items():
             values = [f"{name}: {value}", f"{name}: {parsing.header(part, name)}"]
@@ -291,7 +299,7 @@ def _descriptions_problem(message: "Message[str, str]", compiled: Compiled) -> R
 def _texts_problem(message: "Message[str, str]", compiled: Compiled, pictures: set[str]) -> Refusal:
     """Both texts, as their reader sees them."""
     post, own = compiled.post, [value.decode() for value in compiled.own.values()]
-    known = {_normalised(text) for text in (*_published(post), *pictures)}
+    known = {normalised(text) for text in (*_published(post), *pictures)}
     for part in parts.texts(message):
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
@@ -311,16 +319,9 @@ def _texts_problem(message: "Message[str, str]", compiled: Compiled, pictures: s
 
 def _others(written: Iterable[str], known: Container[str]) -> list[str]:
     """Those that are not known, each once, however it is written."""
-    return list({_normalised(address): address for address in written if _normalised(address) not in known}.values())
+    return list({normalised(address): address for address in written if normalised(address) not in known}.values())
 
 
 def _published(post: Post) -> tuple[str, ...]:
     chamber = (settings.CHAMBER.contact, post.mailing_list.address)
     return (*chamber, post.sender.address, *post.allowed_addresses)
-
-
-def _normalised(text: str) -> str:
-    try:
-        return addresses.parse(text).normalised
-    except BadAddress:  # Our own with a token, at a domain of the longest kind.
-        return text.lower()

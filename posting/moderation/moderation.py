@@ -37,10 +37,13 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
         return _moved_on(post)
     if post.content_hash != content_hash:
         return "Its text has changed since you read it. Please read it again."
-    post.allowed_addresses = sorted({*allow} & {*gate.strangers(post)})
     strangers = gate.strangers(post)
-    if strangers:
-        return f"It names {len(strangers)} mail address(es) that you did not allow. Allow each by name, or reject the post."
+    meant = {gate.normalised(address) for address in allow}
+    post.allowed_addresses = sorted(address for address in strangers if gate.normalised(address) in meant)
+    if left := gate.strangers(post):
+        return f"It names {len(left)} mail address(es) that you did not allow. Allow each by name, or reject the post."
+    if idle := meant - {gate.normalised(address) for address in strangers}:
+        return f"You allowed {len(idle)} mail address(es) that do not stand in it. Allow those that do, and no others."
     if searching.sealed_in(post):
         return f"{gate.SEALED} Reject the post, and ask for another file."
     if searching.password_in(post) is not None:
@@ -58,9 +61,16 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
         "expires_at": Now() + LIFE,
     }
     post.advance(State.ACCEPTED, **accepted)
-    audit.record(by, "accept", post)
+    allowed = len(post.allowed_addresses)
+    audit.record(by, "accept", post, reason=f"{allowed} mail address(es) allowed by name" if allowed else "")
     bell.ring("posting.tasks.sweep", delay=wait.total_seconds())
     return ""
+
+
+def left_to_allow(post: Post, allow: Iterable[str]) -> list[str]:
+    """The addresses that a held post names and that these do not allow: for the eyes of a moderator, who reads the post anyway."""
+    meant = {gate.normalised(address) for address in allow}
+    return [address for address in gate.strangers(post) if gate.normalised(address) not in meant]
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 
 from posting.management.commands._posts import BY, PostCommand
+from posting.models import Post
 from posting.moderation import moderation
 
 
@@ -22,4 +23,7 @@ class Command(PostCommand):
 
     def handle(self, *, id: int, now: bool, allow: list[str], **options: object) -> None:  # noqa: A002
         post = self.post(id)
-        self.answer(post, moderation.accept(post, content_hash=post.content_hash, by=BY, allow=allow, now=now))
+        problem = moderation.accept(post, content_hash=post.content_hash, by=BY, allow=allow, now=now)
+        if problem and post.state == Post.State.HELD and (left := moderation.left_to_allow(post, allow)):
+            problem = f"{problem} Left to allow: {', '.join(left)}"
+        self.answer(post, problem)
