@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from chamberlist import audit, passwords, throttle
 
-TRIES, PER = 10, timedelta(minutes=15)
+TRIES, TRIES_OF_A_NETWORK, PER = 10, 30, timedelta(minutes=15)
 DONE = 302  # What Django's views answer to a form that they took.
 FAILURES_AN_HOUR = 60  # Entries in the audit trail, for all names together.
 
@@ -44,26 +45,33 @@ class StaffBackend(ModelBackend):
         is_right = passwords.is_right(password, user.password if user else "", User.objects.all())
         if user is None or not is_right or not self.user_can_authenticate(user):
             return None
-        if passwords.is_dated(user.password):
-            user.set_password(password)
-            user.save(update_fields=["password"])
-        return user
+        return user if not passwords.is_dated(user.password) or _renew(user, password) else None
+
+
+def _renew(user: User, password: str) -> bool:
+    """Keep the same password at today's cost; False where another was set meanwhile, which stays."""
+    kept = User.objects.filter(pk=user.pk, password=user.password)
+    user.password = make_password(password)
+    return bool(kept.update(password=user.password))
 
 
 class ThrottledAuthenticationForm(AdminAuthenticationForm):
-    """Django's form, with ten wrong tries a quarter of an hour for each network and name."""
+    """Django's form, with thirty wrong tries a quarter of an hour for each network, ten of them with one name."""
 
     def clean(self) -> dict[str, Any]:
         assert self.request is not None
-        who = f"{throttle.network(self.request)} {self.cleaned_data.get('username', '')}"
-        if not throttle.hit("staff sign-in", who, limit=TRIES, per=PER):
+        network, name = throttle.network(self.request), self.cleaned_data.get("username", "")
+        tries = (("staff sign-in/network", network, TRIES_OF_A_NETWORK), ("staff sign-in", f"{network} {name}", TRIES))
+        # In this order, and no further: beyond its limit a network has no name looked at, whatever it types.
+        if not all(throttle.hit(kind, key, limit=limit, per=PER) for kind, key, limit in tries):
             raise ValidationError("Too many tries. Wait a quarter of an hour, then try again.", code="throttled")
         try:
             cleaned = super().clean()
         except ValidationError:
-            _record_failure(self.cleaned_data.get("username", ""))
+            _record_failure(name)
             raise
-        throttle.take_back("staff sign-in", who)
+        for kind, key, _ in tries:
+            throttle.take_back(kind, key)
         return cleaned
 
 
@@ -81,6 +89,10 @@ class StaffSite(AdminSite):
     site_title = "Chamber staff"
     index_title = "Lists, senders and posts"
     login_form = ThrottledAuthenticationForm
+
+    def get_urls(self) -> list[Any]:
+        """Without the way to a row's page on the site: its address is made from the Host header."""
+        return [each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site"]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         sources: list[Callable[[], list[Notice]]] = [import_string(path) for path in settings.STAFF_NOTICES]

@@ -87,23 +87,26 @@ class SubscriptionAdmin(VerbAdmin):
         everybody = reverse("admin:subscriptions_subscription_changelist")
         if not self.has_view_permission(request):
             return redirect("admin:index")
+        typed = request.POST.get("address", "")
         try:
-            found = disclosure.look_up(request.POST.get("address", ""), by=request.user.get_username())
+            found = disclosure.look_up(typed, by=request.user.get_username())
         except (BadAddress, Refused) as error:
             messages.error(request, str(error))
             return redirect(everybody)
         if not found:
-            messages.info(request, "This address has no subscription, and neither has this domain.")
+            nobody = (
+                "Nobody at this domain has a subscription." if disclosure.is_domain(typed) else "This address has no subscription."
+            )
+            messages.warning(request, nobody)
             return redirect(everybody)
         if len(found) == 1:
             return redirect("admin:subscriptions_subscription_change", found[0])
         if len(found) > MOST_LISTED:
-            messages.info(request, f"{len(found)} were found. The first {MOST_LISTED} are shown.")
+            messages.warning(request, f"{len(found)} were found. The first {MOST_LISTED} are shown.")
         return redirect(f"{everybody}?pk__in={','.join(map(str, found[:MOST_LISTED]))}")
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """By number and by what the page offers: nobody can try out what an address is sealed or found by."""
-        return lookup == "pk__in" or lookup.partition("__")[0] in self.list_filter
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"is_found": "pk__in" in request.GET, **(extra_context or {})})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

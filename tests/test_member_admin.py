@@ -85,7 +85,7 @@ def test_what_is_not_found_is_said_without_repeating_it(staff: Client, anne: Sub
     response = staff.post(reverse(FIND), {"address": typed}, follow=True)
     assert response.redirect_chain == [(reverse(LIST), 302)]
     page = response.content.decode()
-    assert ("This address has no subscription," in page) is (typed == "bob@butcher.example")
+    assert ("This address has no subscription." in page) is (typed == "bob@butcher.example")
     assert ("This is not a complete mail address" in page) is (typed != "bob@butcher.example")
     assert "butcher" not in page
 

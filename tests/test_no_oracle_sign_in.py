@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chamberlist import passwords
-from chamberlist.staffsite import TRIES
+from chamberlist.staffsite import TRIES, TRIES_OF_A_NETWORK, StaffBackend
 from posting.models import Sender
 from posting.submission import senders
 from tests import builders, work
@@ -168,7 +168,7 @@ def test_staff_who_cannot_sign_in_get_the_same_answer_after_the_same_work(is_one
         assert response.status_code == 200
         answers.append((done.statements, done.argon2, told(response, name)))
     statements, argon2, _ = answers[0]
-    assert len(statements) == 3, "a counter, one look for the name, one for what hashes cost"
+    assert len(statements) == 7, "two counters, one look for the name, one for what hashes cost; then three for the audit trail"
     assert len(argon2) == len(set(argon2)) == (2 if is_one_dated else 1)
     for name, answer in zip(names, answers, strict=True):
         assert answer == answers[0], name
@@ -199,3 +199,30 @@ def test_staff_may_guess_ten_times_and_signing_in_is_not_counted(settings: Any):
     assert "Too many tries" not in words(staff_tried(name, "wrong")[1])
     assert "Too many tries" in words(staff_tried(name, PASSWORD)[1])
     assert "Too many tries" not in words(staff_tried("eve", PASSWORD)[1])
+
+
+def test_one_network_tries_few_names_of_staff_and_then_has_none_looked_at(settings: Any):
+    name = staff_member("known", settings)
+    for number in range(TRIES_OF_A_NETWORK):
+        assert "Too many tries" not in words(staff_tried(f"u{number}", "wrong")[1])
+    done, response = staff_tried(name, PASSWORD)
+    assert "Too many tries" in words(response)
+    assert (len(done.statements), len(done.argon2)) == (1, 0), "the network's counter, and nothing else"
+    response = Client().post(reverse("admin:login"), {"username": name, "password": PASSWORD}, REMOTE_ADDR="192.0.2.1")
+    assert response.status_code == 302, "another network signs in"
+
+
+def test_a_password_of_staff_that_is_set_while_the_dated_one_signs_in_stays(settings: Any, monkeypatch: pytest.MonkeyPatch):
+    name = staff_member("at an older cost", settings)
+    is_dated = passwords.is_dated
+
+    def set_meanwhile(kept: str) -> bool:
+        user = User.objects.get(username=name)
+        user.set_password("new after a theft")
+        user.save()
+        return is_dated(kept)
+
+    monkeypatch.setattr(passwords, "is_dated", set_meanwhile)
+    assert StaffBackend().authenticate(None, name, PASSWORD) is None
+    user = User.objects.get(username=name)
+    assert user.check_password("new after a theft") and not user.check_password(PASSWORD)

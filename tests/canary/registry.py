@@ -28,7 +28,6 @@ OURS = ("chamberlist", "posting", "subscriptions")
 RECEIVERS = ("smtp", "lmtp", "stdin", "webhook")
 EXCUSED = {  # What need not be exercised, and why.
     "page admin:autocomplete": "no field of ours uses it: it answers 404 or 403 to everybody",
-    "page admin:view_on_site": "no model of ours has a page of its own on the site",
     "command loaddemo": "refuses outside the demo, which has invented addresses only",
     "command migrate": "ran when the test's database was made",
 }
