@@ -14,7 +14,7 @@ COMMAND_LINE = "command line"
 
 def record(actor: str, verb: str, subject: models.Model | str, *, reason: str = "") -> None:
     """Add one entry, in the transaction of what it records. No address is kept: not in the reason, and not as a name."""
-    AuditEntry.objects.create(actor=_without_address(actor), verb=verb, subject=name(subject), reason=redact(reason)[:500])
+    AuditEntry.objects.create(actor=without_address(actor), verb=verb, subject=name(subject), reason=redact(reason)[:500])
 
 
 def name(subject: models.Model | str) -> str:
@@ -27,13 +27,13 @@ def times(actor: str, verb: str, *, within: timedelta) -> int:
 
     In the caller's transaction: who asks about the same actor meanwhile waits for its end, so that a cap counts each one.
     """
-    actor = _without_address(actor)
+    actor = without_address(actor)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"audit/{actor}"])
     return AuditEntry.objects.filter(actor=actor, verb=verb, at__gt=Now() - within).count()
 
 
-def _without_address(actor: str) -> str:
+def without_address(actor: str) -> str:
     """A staff account that has an address for a name is called by its number: the address may be a member's."""
     if redact(actor) == actor:
         return actor

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)  # Longer than the relay may take for one mail; then the mail is tried again.
 ALERTS_AN_HOUR = 10
-ALWAYS_TOLD = ("breaker", "fence")  # Told once each time that everything stops, and never again.
+# Told once each time that everything stops, or that an account has looked at much, and never again: others must not drown it.
+ALWAYS_TOLD = ("breaker", "fence", "reveals", "look-ups", "letters")
 HOUR = timedelta(hours=1)
 ALERT = "alert"
 BATCH = 100
@@ -81,7 +82,7 @@ def queue(purpose: str, object_id: int, *, recipient_hash: bytes | None = None) 
 
 
 def alert(kind: str, headline: str, text: str) -> None:
-    """Tell staff; the same kind once an hour, and at most ten alerts an hour in all, what stops everything apart."""
+    """Tell staff; the same kind once an hour, and at most ten alerts an hour in all, ALWAYS_TOLD apart."""
     recent = Alert.objects.filter(created_at__gt=Now() - HOUR, created_at__lte=Now())
     is_one_too_many = recent.count() >= ALERTS_AN_HOUR and kind.partition("/")[0] not in ALWAYS_TOLD
     if is_one_too_many or recent.filter(kind=kind).exists():

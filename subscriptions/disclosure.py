@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from chamberlist import audit, systemmail
@@ -41,24 +42,32 @@ def reveal(subscription: Subscription, *, by: str, reason: str) -> str:
         raise Refused(ENOUGH_SHOWN)
     audit.record(by, REVEAL, subscription, reason=reason)
     if today + 1 == REVEALS_A_DAY or month + 1 == REVEALS_A_MONTH:
-        _tell(by, f"has been shown {today + 1} addresses in a day, {month + 1} in a month. It is shown no more for now.")
+        tell("reveals", by, f"has been shown {today + 1} addresses in a day, {month + 1} in a month. It is shown no more for now.")
     return subscription.address
+
+
+def is_domain(typed: str) -> bool:
+    """Whether it is taken for a domain, not for an address."""
+    return "@" not in typed.strip().removeprefix("@") and "." in typed
 
 
 @transaction.atomic
 def look_up(typed: str, *, by: str) -> list[int]:
     """The numbers of the subscriptions of one exact address, or of a domain; raises ``BadAddress`` or ``Refused``."""
-    is_domain = "@" not in typed.strip().removeprefix("@") and "." in typed
-    by_hash = {"domain_hash": addresses.domain_hash(typed)} if is_domain else {"address_hash": addresses.parse(typed).hash}
+    by_domain = is_domain(typed)
+    by_hash = {"domain_hash": addresses.domain_hash(typed)} if by_domain else {"address_hash": addresses.parse(typed).hash}
     before = audit.times(by, LOOK_UP, within=HOUR)
     if before >= LOOK_UPS_AN_HOUR:
         raise Refused(ENOUGH_LOOKED_UP)
     found = list(Subscription.objects.filter(**by_hash).order_by("pk").values_list("pk", flat=True))
-    audit.record(by, LOOK_UP, "subscriptions", reason=f"{len(found)} found by {'a domain' if is_domain else 'an address'}.")
+    audit.record(by, LOOK_UP, "subscriptions", reason=f"{len(found)} found by {'a domain' if by_domain else 'an address'}.")
     if before + 1 == LOOK_UPS_AN_HOUR:
-        _tell(by, f"has looked up {LOOK_UPS_AN_HOUR} addresses within an hour. It finds no more for now.")
+        tell("look-ups", by, f"has looked up {LOOK_UPS_AN_HOUR} addresses within an hour. It finds no more for now.")
     return found
 
 
-def _tell(by: str, what: str) -> None:
-    systemmail.alert(f"looking/{by}"[:40], "A staff account looks at many addresses", f"The account {by} {what} {IF_STOLEN}")
+def tell(what: str, by: str, words: str, *, headline: str = "A staff account looks at many addresses") -> None:
+    """An alert about one account, of a kind of its own, so that what it does elsewhere does not silence it."""
+    user = User.objects.filter(username=by).first()
+    name = audit.without_address(by)
+    systemmail.alert(f"{what}/{user.pk if user else name}"[:40], headline, f"The account {name} {words} {IF_STOLEN}")

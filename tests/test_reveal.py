@@ -6,6 +6,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
+from chamberlist import systemmail
 from chamberlist.models import Alert, AuditEntry, SystemMail
 from subscriptions import addresses, disclosure, lifecycle
 from subscriptions.models import ConsentEvent, Subscription, Suppression
@@ -141,6 +142,42 @@ def test_nobody_tries_out_what_an_address_is_found_by(mary: Client, anne: Subscr
     for lookup in ("address_hash", "sealed_address__startswith", "domain_hash", "handle"):
         response = mary.get(f"{reverse(SUBSCRIPTIONS)}?{lookup}=x")
         assert response.status_code == 400 or response["Location"].endswith("?e=1"), lookup
+
+
+def test_a_look_up_that_finds_nobody_says_of_what_and_not_with_a_tick(mary: Client, anne: Subscription):
+    for typed, words in (
+        ("nobody@bakery.example", "This address has no subscription."),
+        ("nowhere.example", "Nobody at this domain has a subscription."),
+    ):
+        page = find(mary, typed)
+        assert [(str(said), said.level_tag) for said in page.context["messages"]] == [(words, "warning")]
+
+
+def test_what_a_look_up_found_says_so_and_shows_the_way_back(mary: Client, anne: Subscription):
+    builders.a_member(anne.mailing_list, "bert@bakery.example")
+    page = find(mary, "bakery.example").content.decode()
+    assert "You see what your look-up found" in page and f'<a href="{reverse(SUBSCRIPTIONS)}">Show all' in page
+    assert "You see what your look-up found" not in mary.get(reverse(SUBSCRIPTIONS)).content.decode()
+
+
+def test_looking_up_and_other_alerts_do_not_silence_the_alert_about_whole_addresses(mary: Client, anne: Subscription):
+    for number in range(disclosure.LOOK_UPS_AN_HOUR):
+        disclosure.look_up(f"m{number}@bakery.example", by="mary")
+    for number in range(systemmail.ALERTS_AN_HOUR):
+        systemmail.alert(f"noise {number}", "Noise", "Noise")
+    for _ in range(disclosure.REVEALS_A_DAY):
+        disclosure.reveal(anne, by="mary", reason="She rang up")
+    mary_s = User.objects.get(username="mary").pk
+    kinds = list(Alert.objects.exclude(kind__startswith="noise").order_by("pk").values_list("kind", flat=True))
+    assert kinds == [f"look-ups/{mary_s}", f"reveals/{mary_s}"]
+
+
+def test_an_alert_about_an_account_holds_no_address_either(anne: Subscription):
+    user = User.objects.create_user("carl@cafe.example", is_staff=True)
+    for _ in range(disclosure.REVEALS_A_DAY):
+        disclosure.reveal(anne, by="carl@cafe.example", reason="She rang up")
+    alert = Alert.objects.get()
+    assert "@" not in alert.kind + alert.text and f"The account user {user.pk} has been shown" in alert.text
 
 
 def pending(address: str = "dora@dairy.example") -> Subscription:

@@ -11,6 +11,7 @@ from posting.inbound.attending import NOTHING_KEPT
 from posting.inbound.sandbox import CannotStart, Exceeded, Failed, Sandbox
 from posting.inbound.showing import Shown
 from posting.models import InboundMail
+from subscriptions import disclosure
 
 State = InboundMail.State
 
@@ -20,6 +21,14 @@ KEPT = timedelta(days=14)  # For so long staff may read what is kept for them.
 DISCARDED = {"outcome": "Discarded.", **NOTHING_KEPT}
 NOTHING = "There was nothing to discard: somebody has dealt with it meanwhile."
 GONE = "There is nothing left to read: somebody has dealt with it meanwhile."
+READ = "read mail"
+# By one member of staff, since each letter shows whose it is: more than an office answers, too little to carry a list away.
+READS_A_DAY, READS_A_MONTH = 60, 400
+DAY, MONTH = timedelta(days=1), timedelta(days=30)
+ENOUGH_READ = (
+    f"You have read as many letters as one account may: {READS_A_DAY} in 24 hours, {READS_A_MONTH} in 30 days. "
+    "A colleague can read this one; whoever runs the server has been told."
+)
 
 
 def read(mail: InboundMail, *, by: str, reason: str) -> Shown | str:
@@ -28,14 +37,28 @@ def read(mail: InboundMail, *, by: str, reason: str) -> Shown | str:
         return "Please write why you read it: it is kept in the audit trail."
     if mail.state not in FOR_STAFF:
         return GONE
-    audit.record(by, "read mail", mail, reason=reason)
     raw = mail.content
+    if not _may_read(mail, by=by, reason=reason):
+        return ENOUGH_READ
     try:
         with Sandbox() as sandbox:
             shown: Shown = sandbox.call("posting.inbound.showing:show", raw)
     except (Exceeded, Failed, CannotStart):
         return showing.source(raw)
     return shown
+
+
+@transaction.atomic
+def _may_read(mail: InboundMail, *, by: str, reason: str) -> bool:
+    """Put one more reading on record; False, and nothing, where this account has read enough."""
+    today, month = (audit.times(by, READ, within=within) for within in (DAY, MONTH))
+    if today >= READS_A_DAY or month >= READS_A_MONTH:
+        return False
+    audit.record(by, READ, mail, reason=reason)
+    if today + 1 == READS_A_DAY or month + 1 == READS_A_MONTH:
+        words = f"has read {today + 1} letters in a day, {month + 1} in a month. It is shown no more for now."
+        disclosure.tell("letters", by, words, headline="A staff account reads many letters")
+    return True
 
 
 @transaction.atomic
