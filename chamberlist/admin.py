@@ -8,15 +8,15 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import admin as auth  # Registers its own at import; ours come after.
-from django.contrib.auth.forms import AdminUserCreationForm
-from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
+from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from chamberlist import halt
-from chamberlist.adminpages import AuditedAdmin, ReadOnlyAdmin, VerbAdmin
+from chamberlist import audit, halt
+from chamberlist.adminpages import AuditedAdmin, ReadOnlyAdmin, VerbAdmin, time_of
 from chamberlist.models import Alert, AuditEntry, Halt, SystemMail
 
 
@@ -102,13 +102,18 @@ def _pages(subjects: set[str], request: HttpRequest) -> dict[str, str]:
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what: by whom, what, on which day, and all that was done to one thing."""
 
-    list_display = ("at", "actor", "verb", "about", "reason", "more")
+    list_display = ("when", "actor", "verb", "about", "reason", "more")
     list_filter = (SubjectFilter, "verb", "actor")
     date_hierarchy = "at"
     list_per_page = 50
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return Trail
+
+    @admin.display(description="when", ordering="at")
+    def when(self, entry: AuditEntry) -> str:
+        """To the minute."""
+        return time_of(entry.at)
 
     @admin.display(description="what it was done to", ordering="subject")
     def about(self, entry: AuditEntry) -> str:
@@ -131,14 +136,28 @@ class SystemMailAdmin(ReadOnlyAdmin):
     exclude = ("recipient_hash",)
 
 
-class StaffUserCreationForm(AdminUserCreationForm[User]):
+class StaffUserCreationForm(UserCreationForm[User]):
     """A new account. Its name stands in the audit trail, which holds no address."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].help_text = "At most 150 letters, digits, and . + - _; no “@”, for it stands in the audit trail."
 
     def clean_username(self) -> str:
         username: str = super().clean_username()
         if "@" in username:
-            raise forms.ValidationError("Choose a name without “@”: it stands in the audit trail, which holds no address.")
+            raise forms.ValidationError(audit.NO_ADDRESS)
         return username
+
+
+POWERS = ("is_superuser", "groups", "user_permissions")  # A superuser's alone to give.
+
+
+def _may_no_more(one: User, other: Any) -> bool:
+    """Whether the one may do nothing that the other may not, were they let in."""
+    granted = Permission.objects.filter(Q(user=one) | Q(group__user=one))
+    names = {f"{app}.{codename}" for app, codename in granted.values_list("content_type__app_label", "codename")}
+    return not one.is_superuser and names <= other.get_all_permissions()
 
 
 admin.site.unregister((User, Group))
@@ -154,6 +173,7 @@ class UserAdmin(AuditedAdmin, auth.UserAdmin[User]):
         ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
         ("When", {"fields": ("last_login", "date_joined")}),
     )
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
     list_display = ("username", "is_active", "is_staff", "is_superuser", "last_login")
     search_fields = ()
     actions = None
@@ -165,7 +185,15 @@ class UserAdmin(AuditedAdmin, auth.UserAdmin[User]):
         return ((None, {"fields": ("username",)}), *self.fieldsets[1:])
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        return ("username", "last_login", "date_joined") if obj else ()
+        if obj is None:
+            return ()
+        known = ("username", "last_login", "date_joined")
+        return known if request.user.is_superuser else (*known, *POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Not of who may do more: a new password would give it all to whoever set it."""
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or request.user.is_superuser or _may_no_more(obj, request.user))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
@@ -173,4 +201,13 @@ class UserAdmin(AuditedAdmin, auth.UserAdmin[User]):
 
 @admin.register(Group)
 class GroupAdmin(AuditedAdmin, auth.GroupAdmin):
-    """What several accounts may do."""
+    """What several accounts may do: a superuser's to say."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)

@@ -1,7 +1,8 @@
 """Admin pages on which nothing is edited by hand: what staff do is a verb, posted to a page of its own."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -12,15 +13,20 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_POST
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.views.decorators.http import require_http_methods
 
 from chamberlist import audit
+from chamberlist.sealed import Unreadable
 
 NUMBER = re.compile(r"[0-9]{1,9}")
 NUMBERS = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
 TEXT = re.compile(r"[^\0]*")  # Postgres knows no NUL.
 TRUTH = re.compile(r"True|False|[01]")
 DATE_PARTS = {"year": re.compile(r"[12][0-9]{3}"), "month": re.compile(r"[0-9]{1,2}"), "day": re.compile(r"[0-9]{1,2}")}
+CANNOT_BE_OPENED = "cannot be opened"
+SEALED = "What this row says cannot be opened: a key is missing. Nothing was changed. Please tell whoever runs the server."
 SHOWN = (forms.BooleanField, forms.ChoiceField, forms.IntegerField)  # No text: people may write an address or a password.
 
 
@@ -82,6 +88,16 @@ class ReadOnlyAdmin(AuditedAdmin):
         return False
 
 
+def posted(view: Callable[..., HttpResponse], back: Callable[[int], HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view where its form was posted. Who comes by the address alone, for their sign-in ran out, is led ``back`` to the row."""
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    def either(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        return view(request, pk, verb) if request.method == "POST" else back(pk)
+
+    return either
+
+
 class VerbAdmin(ReadOnlyAdmin):
     """Rows with verbs: each name in ``verbs`` is a method ``NAME(request, row)`` that gives "" or why nothing was changed.
 
@@ -94,7 +110,7 @@ class VerbAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_do"
         return [
-            path("<int:pk>/do/<slug:verb>/", self.admin_site.admin_view(require_POST(self.do)), name=name),
+            path("<int:pk>/do/<slug:verb>/", self.admin_site.admin_view(posted(self.do, self.back_to)), name=name),
             *super().get_urls(),
         ]
 
@@ -114,28 +130,51 @@ class VerbAdmin(ReadOnlyAdmin):
             raise Http404
         row = get_object_or_404(self.get_queryset(request), pk=pk)
         if verb in self.answering:
-            page: HttpResponse = getattr(self, verb)(request, row)
-            return page
-        problem = getattr(self, verb)(request, row)
+            return self.answer(request, row, verb)
+        try:
+            problem = getattr(self, verb)(request, row)
+        except Unreadable:
+            problem = SEALED
         if problem:
             messages.error(request, problem)
         else:
             messages.success(request, self.verbs[verb])
-        return self.back_to(row)
+        return self.back_to(row.pk)
+
+    def answer(self, request: HttpRequest, row: models.Model, verb: str) -> HttpResponse:
+        """The page that answers; or why there is none."""
+        try:
+            page: HttpResponse = getattr(self, verb)(request, row)
+        except Unreadable:
+            return self.refuse(request, row, SEALED)
+        return page
 
     def refuse(self, request: HttpRequest, row: models.Model, problem: str) -> HttpResponse:
         """Say why there is no page to answer with."""
         messages.error(request, problem)
-        return self.back_to(row)
+        return self.back_to(row.pk)
 
-    def back_to(self, row: models.Model) -> HttpResponse:
+    def back_to(self, pk: int) -> HttpResponse:
         """Show the row again."""
-        return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk]))
+        return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[pk]))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return super().change_view(request, object_id, form_url, {"may": self.may(request), **(extra_context or {})})
+
+
+def opened(read: Callable[[], str]) -> str:
+    """What ``read`` reads; where no key opens it, that, so that one row does not take the page with it."""
+    try:
+        return read()
+    except Unreadable:
+        return CANNOT_BE_OPENED
+
+
+def time_of(moment: datetime | None) -> str:
+    """To the minute, of 24 hours, and narrow; "" where it never came."""
+    return date_format(localtime(moment), "j M Y, H:i") if moment else ""
 
 
 def changes(form: Any) -> str:

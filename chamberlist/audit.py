@@ -10,6 +10,7 @@ from chamberlist.models import AuditEntry
 from chamberlist.redaction import redact
 
 COMMAND_LINE = "command line"
+NO_ADDRESS = "Choose a name without “@”: it stands in the audit trail, which holds no address."
 
 
 def record(actor: str, verb: str, subject: models.Model | str, *, reason: str = "") -> None:

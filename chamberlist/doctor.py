@@ -169,6 +169,8 @@ def keys() -> Finding:
     if lost := {key_id: number for key_id, number in found.items() if key_id not in ring.keys}:
         text = f"About {sum(lost.values())} sealed values cannot be opened: put the key back into ADDRESS_KEYS that has the id"
         return Finding("keys", "fail", f"{text} {', '.join(sorted(lost))}.")
+    if troubles := rotation.troubles():
+        return Finding("keys", "fail", " ".join(troubles))
     if old := sum(number for key_id, number in found.items() if key_id != ring.first[0]):
         text = f"About {old} values are sealed under an old key: run `manage.py rotatekeys`, and keep the old key until it is done."
         return Finding("keys", "warning", text)

@@ -84,7 +84,14 @@ def arm(*, by: str, reason: str = "") -> None:
     new = uuid.uuid4()
     identity, timeline = _database()
     Fence.objects.update_or_create(
-        pk=1, defaults={"fence_id": new, "identity": identity, "timeline": timeline, "armed_at": Now(), "armed_by": by}
+        pk=1,
+        defaults={
+            "fence_id": new,
+            "identity": identity,
+            "timeline": timeline,
+            "armed_at": Now(),
+            "armed_by": audit.without_address(by),
+        },
     )
     FenceHost.objects.all().delete()
     FenceHost.objects.create(fingerprint=fingerprint())

@@ -23,7 +23,7 @@ def halt(*, by: str, reason: str) -> bool:
     """
     row, reason = _locked(), redact(reason)
     if row.halted_at is None:
-        change = {"halted_at": Now(), "halted_by": by, "reason": reason[:200]}
+        change = {"halted_at": Now(), "halted_by": audit.without_address(by), "reason": reason[:200]}
     elif by == BREAKER != row.halted_by:
         change = {"halted_by": by, "reason": f"{reason} ({row.halted_by or 'somebody'} had stopped it: {row.reason})"[:200]}
     else:

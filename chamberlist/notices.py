@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.urls import reverse
 
+from chamberlist import rotation
 from chamberlist.clock import Now
 from chamberlist.models import Alert, Halt
 from chamberlist.staffsite import Notice
@@ -16,6 +17,15 @@ def halted() -> list[Notice]:
     if stopped is None:
         return [Notice("Sending is running. Stop everything here if you must.", url, "chamberlist.change_halt")]
     return [Notice(f"All sending is stopped: {stopped.reason}", url, permission, is_urgent=True)]
+
+
+def keys() -> list[Notice]:
+    """That something cannot be opened, and which key is missing."""
+    url = reverse("admin:index")
+    return [
+        Notice(f"Please tell whoever runs the server: {trouble}", url, "chamberlist.view_halt", is_urgent=True)
+        for trouble in rotation.troubles()
+    ]
 
 
 def alerts() -> list[Notice]:

@@ -6,7 +6,8 @@ from django.db.models import Q
 
 ROLES: dict[str, tuple[str, ...]] = {
     "Moderators": (
-        *("posting.view_post", "posting.change_post", "posting.view_sender", "posting.add_sender", "posting.change_sender"),
+        *("posting.view_post", "posting.change_post", "posting.view_named_subscribers"),
+        *("posting.view_sender", "posting.add_sender", "posting.change_sender"),
         *("posting.view_inboundmail", "subscriptions.view_mailinglist"),
         *("chamberlist.view_halt", "chamberlist.change_halt", "chamberlist.view_alert"),
     ),
@@ -17,7 +18,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *("chamberlist.view_halt", "chamberlist.view_alert", "chamberlist.view_systemmail"),
     ),
     "Auditors": (
-        *("posting.view_post", "posting.view_sender", "posting.view_inboundmail"),
+        *("posting.view_post", "posting.view_named_subscribers", "posting.view_sender", "posting.view_inboundmail"),
         *("subscriptions.view_mailinglist", "subscriptions.view_subscription", "subscriptions.view_suppression"),
         *("chamberlist.view_halt", "chamberlist.view_alert", "chamberlist.view_auditentry", "chamberlist.view_systemmail"),
         *("auth.view_user", "auth.view_group"),

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, models, transaction
 
-from chamberlist.models import AuditEntry
-from chamberlist.sealed import Unreadable, _Column
+from chamberlist import audit, keys
+from chamberlist.sealed import Unreadable, _Column, unseal, unseal_bytes
 
 BATCH = 1000  # Rows; and so many octets, beside the row that goes over them: one alone may have 10 MB.
 OCTETS = 1024 * 1024
@@ -18,6 +18,11 @@ PASSES = 100
 PAUSE = 1.0  # Seconds before a row is tried again that somebody else had in hand.
 PAGES = 2_000  # Of 8 kB, of each table: what a sample reads at most.
 KEY_ID = r"'^([A-Za-z0-9]{1,32}):'"
+MISSING = "ADDRESS_KEYS lacks the key {key_id}: put it back into the list. What was sealed with it cannot be opened until then."
+STRANGE = (
+    "Values that were sealed with the key {key_id} cannot be opened with the one that has this id in ADDRESS_KEYS: it is another "
+    "key, or they are damaged. Put the right one back under this id; a new key needs an id of its own."
+)
 DAMAGED = "?"  # Instead of a key id, where a value begins with none.
 
 Say = Callable[[str], None]
@@ -80,7 +85,9 @@ def rotate(*, by: str, say: Say) -> Turned:
     table gets an entry. Autovacuum gives the room of the old rows back to the table, which may be half as large again meanwhile.
     """
     key_id, _ = settings.ADDRESS_KEYS.first
-    AuditEntry.objects.create(actor=by, verb="rotate keys", subject="address keys", reason=f"To the key {key_id}.")
+    if not _left(key_id):
+        return Turned()
+    audit.record(by, "rotate keys", "address keys", reason=f"To the key {key_id}.")
     done = Turned()
     for done.passes in range(1, PASSES + 1):
         before, done.unreadable = done.resealed.total(), Counter()
@@ -108,6 +115,45 @@ def sampled() -> Counter[str]:
             share = min(1.0, PAGES / max(cursor.fetchone()[0], 1))
         for key_id, number in _counted(place, f"TABLESAMPLE SYSTEM ({100 * share:.6f})" if share < 1 else ""):
             found[key_id] += round(number / share)
+    return found
+
+
+def troubles() -> list[str]:
+    """What is wrong with ADDRESS_KEYS, by the oldest and the newest values of each table: quick, and an id alone proves no key."""
+    missing, strange = set[str](), set[str]()
+    for place in places():
+        for bound_to, value in _edges(place):
+            key_id = _id_of(value)
+            if key_id not in settings.ADDRESS_KEYS.keys:
+                missing.add(key_id)
+                continue
+            try:
+                where = place.column.place(place.model, bound_to)
+                unseal(value, place=where) if isinstance(value, str) else unseal_bytes(bytes(value), place=where)
+            except Unreadable:
+                strange.add(key_id)
+    return [MISSING.format(key_id=each) for each in sorted(missing - {DAMAGED})] + [
+        STRANGE.format(key_id=each) for each in sorted(strange)
+    ]
+
+
+def _id_of(value: Any) -> str:
+    beginning = bytes(value[:33]).decode("ascii", "replace") if not isinstance(value, str) else value[:33]
+    key_id, colon, _ = beginning.partition(":")
+    return key_id if colon and keys.ID.fullmatch(key_id) else DAMAGED
+
+
+def _edges(place: Place) -> list[tuple[Any, Any]]:
+    """Some of a table's oldest and newest values, each with what it is bound to; none that is long."""
+    pk, column = _names(place)
+    row = connection.ops.quote_name(place.column.row)
+    found: list[tuple[Any, Any]] = []
+    for order in ("ASC", "DESC"):
+        edge = f"SELECT {pk}, {row}, {column} FROM {place.table} ORDER BY {pk} {order} LIMIT 200"  # noqa: S608 (names of our own)
+        some = f"WHERE {place.is_filled} AND octet_length({column}) < 65536 ORDER BY {pk} {order} LIMIT 10"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {row}, {column} FROM ({edge}) AS edge {some}")  # noqa: S608
+            found += cursor.fetchall()
     return found
 
 

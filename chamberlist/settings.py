@@ -267,6 +267,7 @@ AUTOMATIC_MAILS = ("leave_link", "mail_wrong_password")  # A mail to us can caus
 # What staff find on the first page of the admin, in this order.
 STAFF_NOTICES = [
     "chamberlist.notices.halted",
+    "chamberlist.notices.keys",
     "posting.notices.waiting",
     "posting.notices.frozen",
     "posting.notices.passwords",

@@ -2,33 +2,44 @@
 
 from django.urls import reverse
 
+from chamberlist.adminpages import CANNOT_BE_OPENED, opened
 from chamberlist.staffsite import Notice
 from posting.models import InboundMail, Post
 from posting.submission import lostpasswords
 
 VIEW_POST, CHANGE_POST = "posting.view_post", "posting.change_post"
+LISTED = 20  # Of each kind.
 CHANGE_SENDER, CHANGE_MAIL = "posting.change_sender", "posting.change_inboundmail"
 
 
 def waiting() -> list[Notice]:
     """The posts that wait for a decision."""
     held = _in(Post.State.HELD)
-    return [Notice(f"Waits for you: “{post.subject}”, from {post.sender.name}", _page(post), CHANGE_POST) for post in held]
+    return [Notice(f"Waits for you: {_titled(post)}, from {post.sender.name}", _page(post), CHANGE_POST) for post in held]
 
 
 def frozen() -> list[Notice]:
     """The posts that were stopped for a check."""
     stopped = _in(Post.State.FROZEN)
-    return [Notice(f"Stopped for a check: “{post.subject}”", _page(post), VIEW_POST, is_urgent=True) for post in stopped]
+    return [Notice(f"Stopped for a check: {_titled(post)}", _page(post), VIEW_POST, is_urgent=True) for post in stopped]
 
 
 def passwords() -> list[Notice]:
     """The senders who said that they lost their password; a mail proves nothing, so staff call them."""
-    words = "asks for a new password: call them under the number that you have, not under one that a mail names"
-    return [
-        Notice(f"{sender.name} {words}", reverse("admin:posting_sender_change", args=[sender.pk]), CHANGE_SENDER)
-        for sender in lostpasswords.wanted()[:20]
+    words = "call them on the number that you have on file, not on one that a mail names"
+    wanted = lostpasswords.wanted()
+    notices = [
+        Notice(
+            f"Somebody asked for a new password for {sender.name}: {words}",
+            reverse("admin:posting_sender_change", args=[sender.pk]),
+            CHANGE_SENDER,
+        )
+        for sender in wanted[:LISTED]
     ]
+    if (more := wanted.count() - LISTED) > 0:
+        words = f"and {more} more asked for a new password; they are listed here as those before them get one"
+        notices.append(Notice(words, reverse("admin:posting_sender_changelist"), CHANGE_SENDER))
+    return notices
 
 
 def mail() -> list[Notice]:
@@ -46,7 +57,12 @@ def mail() -> list[Notice]:
 
 
 def _in(state: str) -> list[Post]:
-    return list(Post.objects.filter(state=state).select_related("sender").order_by("pk")[:20])
+    return list(Post.objects.filter(state=state).select_related("sender").order_by("pk")[:LISTED])
+
+
+def _titled(post: Post) -> str:
+    subject = opened(lambda: f"“{post.subject}”")
+    return f"post {post.pk}, which {subject}" if subject == CANNOT_BE_OPENED else subject
 
 
 def _page(post: Post) -> str:

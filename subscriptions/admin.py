@@ -13,13 +13,14 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from chamberlist import audit
-from chamberlist.adminpages import AuditedAdmin, ReadOnlyAdmin, VerbAdmin
+from chamberlist.adminpages import AuditedAdmin, ReadOnlyAdmin, VerbAdmin, opened, time_of
 from subscriptions import addresses, disclosure, lifecycle
 from subscriptions.addresses import BadAddress
 from subscriptions.disclosure import Refused
 from subscriptions.models import ConsentEvent, MailingList, Subscription, Suppression
 
 MOST_LISTED = 100
+NO_SUBSCRIPTION, NOBODY_THERE = "This address has no subscription.", "Nobody at this domain has a subscription."
 
 
 @admin.register(MailingList)
@@ -61,7 +62,7 @@ class MailingListAdmin(AuditedAdmin):
 class SubscriptionAdmin(VerbAdmin):
     """Who is subscribed, masked."""
 
-    list_display = ("masked", "mailing_list", "state", "confirmed_at", "left_at")
+    list_display = ("masked", "mailing_list", "state", "confirmed", "left")
     list_filter = ("mailing_list", "state")
     list_select_related = ("mailing_list",)
     change_list_template = "admin/subscriptions/subscription/change_list.html"
@@ -76,7 +77,17 @@ class SubscriptionAdmin(VerbAdmin):
     @admin.display(description="address")
     def masked(self, subscription: Subscription) -> str:
         """Enough to recognise it."""
-        return addresses.masked(subscription.address)
+        return opened(lambda: addresses.masked(subscription.address))
+
+    @admin.display(description="confirmed", ordering="confirmed_at")
+    def confirmed(self, subscription: Subscription) -> str:
+        """When."""
+        return time_of(subscription.confirmed_at)
+
+    @admin.display(description="left", ordering="left_at")
+    def left(self, subscription: Subscription) -> str:
+        """When."""
+        return time_of(subscription.left_at)
 
     def get_urls(self) -> list[URLPattern]:
         find = path("find/", self.admin_site.admin_view(require_POST(self.find)), name="subscriptions_subscription_find")
@@ -114,7 +125,7 @@ class SubscriptionAdmin(VerbAdmin):
         subscription = self.get_object(request, object_id)
         context: dict[str, Any] = {"may_reveal": self.may_do(request, "reveal"), **(extra_context or {})}
         if subscription is not None:
-            context["masked"] = addresses.masked(subscription.address)
+            context["masked"] = self.masked(subscription)
             context["events"] = ConsentEvent.objects.filter(
                 address_hash=subscription.address_hash, mailing_list=subscription.mailing_list
             )

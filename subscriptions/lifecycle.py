@@ -61,12 +61,15 @@ def rejoin(handle: UUID, *, on: MailingList | None = None) -> None:
 
 @transaction.atomic
 def ask_once_more(subscription: Subscription, *, by: str, reason: str) -> str:
-    """Mail the question again on the word of staff, however often it was mailed, once a day. "" or why nothing was changed.
+    """Mail the question again on the word of staff, however often it was mailed. "" or why nothing was changed.
+
+    Once in 30 days without an answer, to one address, over all lists.
 
     Whose address must not be mailed (they said "this was not me", objected, or mail came back) is asked only when they sign up.
     """
     if not reason.strip():
         return "Please write why: it is kept in the audit trail."
+    _alone_with(bytes(subscription.address_hash))
     locked = _locked(Q(pk=subscription.pk))
     if locked is None or locked.state not in (State.PENDING, State.UNSUBSCRIBED):
         return "There is no question to ask: it is neither waiting for an answer nor left. Nothing was changed."
@@ -74,9 +77,11 @@ def ask_once_more(subscription: Subscription, *, by: str, reason: str) -> str:
         return (
             "This address must not be mailed. It is asked again when the person signs up on the list’s page. Nothing was changed."
         )
-    lately = ConsentEvent.objects.filter(mailing_list=locked.mailing_list, address_hash=locked.address_hash, how=BY_STAFF)
-    if lately.filter(kind=Kind.REQUESTED, at__gt=Now() - timedelta(days=1)).exists():
-        return "Staff had it asked within the last day. Tell the person to look into the spam folder; ask again tomorrow."
+    events = ConsentEvent.objects.filter(address_hash=locked.address_hash)
+    answer = events.filter(kind__in=(Kind.CONFIRMED, Kind.DISOWNED)).order_by("-at").first()
+    lately = events.filter(how=BY_STAFF, kind=Kind.REQUESTED, at__gt=Now() - timedelta(days=30))
+    if (lately.filter(at__gt=answer.at) if answer else lately).exists():
+        return "Staff had this address asked within the last 30 days. Tell the person to look into the spam folder, or to sign up."
     _ask(locked, how=BY_STAFF)
     audit.record(by, "ask once more", locked, reason=reason)
     return ""

@@ -124,7 +124,7 @@ LIST = {
     "suspend_after_transient": "10",
     "suspend_days": "14",
 }
-USER = {"username": "mary", "usable_password": "true", "password1": "a long password", "password2": "a long password"}
+USER = {"username": "mary", "password1": "a long password", "password2": "a long password"}
 FORMS: dict[str, dict[str, Any]] = {  # What is typed to add a row, and to change one.
     "mailinglist": {"add": {**LIST, "slug": "news"}, "change": LIST},
     "sender": {

@@ -244,7 +244,7 @@ def test_an_onlooker_is_offered_nothing(olive: Client, unread: InboundMail):
 @pytest.mark.parametrize("verb", VERBS)
 def test_looking_changes_nothing(verb: str, ann: Client, unread: InboundMail):
     before = InboundMail.objects.values().get()
-    assert ann.get(do(unread, verb)).status_code == 405
+    assert ann.get(do(unread, verb)).status_code == 302
     assert ann.get(change(unread)).status_code == 200
     assert ann.get(reverse(LIST)).status_code == 200
     assert InboundMail.objects.values().get() == before

@@ -384,6 +384,14 @@ def test_makekeys_prints_one_more_key_to_be_put_before_the_others(monkeypatch: p
     assert set(keys.parse("ADDRESS_KEYS", old).keys) < set(ring.keys)
 
 
+def test_makekeys_explains_itself_and_refuses_what_it_does_not_know():
+    command, bare = [sys.executable, "manage.py", "makekeys"], {"PATH": os.environ["PATH"]}
+    told = subprocess.run([*command, "--help"], cwd=REPOSITORY, env=bare, capture_output=True, text=True, check=True)
+    assert "--address-key" in told.stdout
+    refused = subprocess.run([*command, "--nonsense"], cwd=REPOSITORY, env=bare, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2 and "--nonsense" in refused.stderr and not refused.stdout
+
+
 @pytest.mark.parametrize("key_id", ["", "k-1", "kéy", "k" * 33])
 def test_a_key_id_is_short_and_of_plain_letters_and_digits(key_id: str):
     with pytest.raises(BadKeys):

@@ -126,20 +126,20 @@ def sender() -> Sender:
     return builders.a_sender(promotions)
 
 
-def test_staff_who_may_see_subscriptions_learn_which_subscribe_masked(sender: Sender):
+def test_staff_who_may_know_learn_which_subscribe_masked(sender: Sender):
     post = builders.a_held_post(sender, body=f"Ask {BOB}, cleo@florist.example or eve@evil.example")
     page = reverse("admin:posting_post_change", args=[post.pk])
-    shown = staff("view_post", "change_post", "view_subscription").get(page).content.decode()
-    assert "1 of them subscribes to a list of the Chamber: b•••@g•••.example." in shown
-    assert shown.count('name="allow"') == 3 and "c•••@" not in shown
+    shown = staff("view_post", "view_named_subscribers").get(page).content.decode()
+    assert "Of the mail addresses in the message, 1 subscribes to a list of the Chamber: b•••@g•••.example." in shown
+    assert "c•••@" not in shown and 'name="allow"' not in shown
     with CaptureQueriesContext(connection) as queries:
-        shown = staff("view_post", "change_post").get(page).content.decode()
-    assert "of them" not in shown and shown.count('name="allow"') == 3
+        shown = staff("view_post", "change_post", "view_subscription").get(page).content.decode()
+    assert "to a list of the Chamber" not in shown and shown.count('name="allow"') == 3
     assert not any("subscriptions_subscription" in query["sql"] for query in queries)
     post = builders.a_held_post(sender, body="Ask eve@evil.example")
     page = reverse("admin:posting_post_change", args=[post.pk])
-    shown = staff("view_post", "change_post", "view_subscription", "view_sender").get(page).content.decode()
-    assert "None of them subscribes" in shown
+    shown = staff("view_post", "change_post", "view_named_subscribers", "view_sender").get(page).content.decode()
+    assert "No mail address in the message subscribes" in shown
 
 
 def test_a_post_that_shows_a_password_is_held_and_cannot_be_accepted(sender: Sender):

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chamberlist import systemmail
+from chamberlist.clock import Now
 from chamberlist.models import SystemMail, ThrottleCounter
 from posting import notices, tasks, views
 from posting.models import PasswordRequest, Sender
@@ -24,7 +25,9 @@ from tests.smtpserver import SmtpServer
 pytestmark = pytest.mark.django_db
 JOE = "joe@bloggs.example"
 PAGE, SENT = "/senders/lost-password/", "/senders/lost-password/sent/"
-NOTICE = "Bloggs Ltd asks for a new password: call them under the number that you have, not under one that a mail names"
+NOTICE = (
+    "Somebody asked for a new password for Bloggs Ltd: call them on the number that you have on file, not on one that a mail names"
+)
 TYPED = {
     "unknown": "eve@nowhere.example",
     "known": JOE,
@@ -154,10 +157,20 @@ def test_staff_are_told_once_on_their_first_page_and_by_mail(joe: Sender, smtp: 
     assert NOTICE in first and page in first
     (mail,) = sent_by(smtp)
     assert mail.recipients == ("office@chamber.example",)
-    assert mail.message["Subject"] == "Bloggs Ltd asks for a new password"
-    assert f"http://localhost{page}" in mail.text and "Call them under the number that you have" in mail.text
+    assert mail.message["Subject"] == "Somebody asked for a new password for Bloggs Ltd"
+    assert f"http://localhost{page}" in mail.text and "Call them on the number that you have on file" in mail.text
     assert JOE not in mail.content.decode()
     assert "Somebody asked for a new one" in words(admin_client.get(page))
+
+
+def test_a_long_list_of_them_says_how_many_more_there_are():
+    promotions = builders.a_list()
+    for number in range(22):
+        builders.a_sender(promotions, address=f"s{number}@x.example", name=f"S{number}")
+    assert len(notices.passwords()) == 0
+    Sender.objects.update(password_asked_at=Now())
+    texts = [notice.text for notice in notices.passwords()]
+    assert len(texts) == 21 and texts[-1].startswith("and 2 more asked for a new password")
 
 
 def test_nothing_is_ever_mailed_to_who_asks(people: None, smtp: SmtpServer):

@@ -102,9 +102,17 @@ def test_no_page_offers_a_role_what_it_may_not_do(everything, role: str):
 @pytest.mark.parametrize(
     ("role", "may", "may_not"),
     [
-        ("Moderators", "posting.change_post chamberlist.change_halt posting.change_sender", "subscriptions.view_subscription"),
+        (
+            "Moderators",
+            "posting.change_post posting.view_named_subscribers chamberlist.change_halt posting.change_sender",
+            "subscriptions.view_subscription",
+        ),
         ("Membership", "subscriptions.change_subscription subscriptions.reveal_address", "posting.change_post posting.view_post"),
-        ("Auditors", "subscriptions.view_subscription chamberlist.view_auditentry", "subscriptions.reveal_address"),
+        (
+            "Auditors",
+            "posting.view_named_subscribers subscriptions.view_subscription chamberlist.view_auditentry",
+            "subscriptions.reveal_address",
+        ),
     ],
 )
 def test_each_role_may_do_its_work_and_not_the_others(role: str, may: str, may_not: str):

@@ -22,10 +22,7 @@ from chamberlist import doctor, keys, rotation, sealed
 from chamberlist.clock import Now
 from chamberlist.models import AuditEntry
 from chamberlist.sealed import Sealed
-from posting.delivery import refusals
-from posting.delivery.evidence import Refusal, Refused
-from posting.models import Conversation, InboundMail, PassedMail, Post
-from posting.submission import lostpasswords
+from posting.models import Conversation, GateRefusal, InboundMail, PassedMail, PasswordRequest, Post
 from subscriptions.models import MailingList, Subscription, SubscriptionRequest
 from tests import builders, workers
 from tests.enclosures import OFFER
@@ -75,8 +72,12 @@ def everything() -> None:
     passed.content = b"{}"
     passed.save()
     builders.a_mail()
-    refusals.record(post.pk, [Refused(None, Refusal("A test.", "post", "Bcc"))])
-    lostpasswords.receive("joe@bloggs.example")
+    asked = PasswordRequest()
+    asked.typed = "joe@bloggs.example"
+    asked.save()
+    refusal = GateRefusal(post=post, number=1, half=GateRefusal.Half.POST, reason="A test")
+    refusal.excerpt = "header x"
+    refusal.save()
 
 
 def test_a_column_that_is_sealed_is_declared_and_so_turned():
@@ -126,6 +127,29 @@ def test_the_check_counts_and_changes_nothing(settings: Any, new_key: str):
     assert f"1 under {old}" in sentence
     assert counts == {"first": NEW, "keys": {old: 1}, "columns": {PLACE: {old: 1}}}
     assert Subscription.objects.get().sealed_address.startswith(f"{old}:") and not AuditEntry.objects.filter(verb="rotate keys")
+
+
+def test_a_run_that_finds_nothing_to_do_leaves_no_entry():
+    builders.a_member(builders.a_list())
+    assert rotatekeys()["left"] == 0
+    assert not AuditEntry.objects.filter(verb="rotate keys").exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_the_same_id_with_other_bytes_is_told_of(settings: Any, arguments: tuple[str, ...]):
+    builders.a_member(builders.a_list())
+    key_id = settings.ADDRESS_KEYS.first[0]
+    settings.ADDRESS_KEYS = keys.parse("ADDRESS_KEYS", keys.fresh(key_id))
+    sentence, _, _ = refused(*arguments)
+    assert f"Values that were sealed with the key {key_id} cannot be opened" in sentence
+
+
+def test_the_check_says_which_key_to_put_back(settings: Any, new_key: str):
+    builders.a_member(builders.a_list())
+    old = settings.ADDRESS_KEYS.first[0]
+    settings.ADDRESS_KEYS = keys.parse("ADDRESS_KEYS", new_key)
+    sentence, _, _ = refused("--check")
+    assert f"ADDRESS_KEYS lacks the key {old}: put it back" in sentence
 
 
 def test_what_no_key_opens_is_named_by_its_number_and_left(settings: Any, new_key: str):

@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
 
-from chamberlist.adminpages import VerbAdmin
+from chamberlist.adminpages import VerbAdmin, opened
+from chamberlist.sealed import Unreadable
 from posting import filepages
 from posting.delivery import copies, gate, ledger
 from posting.models import Post, Sender
@@ -75,7 +76,7 @@ class SenderAdmin(VerbAdmin):
     @admin.display(description="contact address")
     def contact_address(self, sender: Sender) -> str:
         """The published contact of the business."""
-        return sender.address
+        return opened(lambda: sender.address)
 
     @admin.display(boolean=True)
     def may_post(self, sender: Sender) -> bool:
@@ -134,7 +135,7 @@ class SenderAdmin(VerbAdmin):
 class PostAdmin(VerbAdmin):
     """What waits for a decision, and what became of the rest."""
 
-    list_display = ("subject", "sender_name", "mailing_list", "state", "submitted_at", "audience")
+    list_display = ("titled", "sender_name", "mailing_list", "state", "submitted_at", "audience")
     list_filter = ("state", "mailing_list")
     list_select_related = ("sender", "mailing_list")
     change_form_template = "admin/posting/post/change_form.html"
@@ -163,6 +164,11 @@ class PostAdmin(VerbAdmin):
             raise PermissionDenied
         return filepages.file(get_object_or_404(self.get_queryset(request), pk=pk), position)
 
+    @admin.display(description="subject")
+    def titled(self, post: Post) -> str:
+        """What it calls itself."""
+        return opened(lambda: post.subject)
+
     @admin.display(description="sender", ordering="sender__name")
     def sender_name(self, post: Post) -> str:
         """The business."""
@@ -174,25 +180,38 @@ class PostAdmin(VerbAdmin):
         post = self.get_object(request, object_id)
         context: dict[str, Any] = {**(extra_context or {})}
         if post is not None:
-
-            def address(position: int) -> str:
-                return reverse("admin:posting_post_file", args=[post.pk, position])
-
-            strangers = gate.named(post) if post.state == Post.State.HELD else {}
-            may_know = request.user.has_perm("subscriptions.view_subscription")
             counts = ledger.counts(post) if post.audience is not None else {}
             context |= {
-                "body_html": filepages.text(post, address),
-                "files": filepages.listed(post, address),
-                "author": copies.author_name(post),
-                "strangers": strangers,
-                "subscribers": known.subscribers_among(strangers) if may_know else None,
-                "refusals": list(post.refusals.all()),
+                "titled": self.titled(post),
+                "refusals": [(row, opened(lambda row=row: row.excerpt)) for row in post.refusals.all()],
                 "counts": [(state.replace("_", " "), number) for state, number in counts.items() if number],
                 "doubts": counts.get("in_doubt", 0) if post.state in (Post.State.SENDING, Post.State.DONE) else 0,
                 "possible": {to for state, targets in Post.TRANSITIONS.items() if state == post.state for to in targets},
             }
+            try:
+                context |= self.content(request, post)
+            except Unreadable:
+                context["is_unreadable"] = True
         return super().change_view(request, object_id, form_url, context)
+
+    def content(self, request: HttpRequest, post: Post) -> dict[str, Any]:
+        """What it says, and of whom; raises ``Unreadable``."""
+
+        def address(position: int) -> str:
+            return reverse("admin:posting_post_file", args=[post.pk, position])
+
+        strangers = gate.named(post) if post.state == Post.State.HELD else {}
+        may_know = request.user.has_perm("posting.view_named_subscribers")
+        return {
+            "body": post.body,
+            "html": post.html,
+            "reject_reason": post.reject_reason,
+            "body_html": filepages.text(post, address),
+            "files": filepages.listed(post, address),
+            "author": copies.author_name(post),
+            "strangers": strangers,
+            "subscribers": known.subscribers_among(strangers) if may_know else None,
+        }
 
     def accept(self, request: HttpRequest, post: Post) -> str:
         """Of the content that was on the page."""

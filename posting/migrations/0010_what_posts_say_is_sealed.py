@@ -133,4 +133,11 @@ class Migration(migrations.Migration):
                 name="post_rejected_has_reason",
             ),
         ),
+        migrations.AlterModelOptions(
+            "post",
+            {
+                "ordering": ("-pk",),
+                "permissions": (("view_named_subscribers", "Can see which addresses in a post subscribe, masked"),),
+            },
+        ),
     ]

@@ -92,6 +92,7 @@ class Post(Stateful):
 
     class Meta:
         ordering = ("-pk",)
+        permissions = (("view_named_subscribers", "Can see which addresses in a post subscribe, masked"),)
         constraints = (
             is_one_of(PostState, name="post_state"),
             models.UniqueConstraint(fields=["sender", "submission_key"], name="post_once_a_submission"),

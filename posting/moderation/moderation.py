@@ -53,7 +53,7 @@ def accept(post: Post, *, content_hash: str, by: str, allow: Iterable[str] = (),
     wait = timedelta(seconds=0 if now else post.mailing_list.undo_seconds)
     accepted = {
         "accepted_at": Now(),
-        "accepted_by": by,
+        "accepted_by": audit.without_address(by),
         "accepted_hash": content_hash,
         "fingerprint": fingerprints.of(post.subject, post.body),
         "sealed_allowed_addresses": post.sealed_allowed_addresses,

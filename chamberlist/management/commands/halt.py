@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand
 
-from chamberlist import halt
+from chamberlist import audit, halt
 
 
 class Command(BaseCommand):
@@ -14,5 +14,5 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, help="kept in the audit trail and shown to staff")
 
     def handle(self, *, reason: str, **options: object) -> None:
-        halt.halt(by="command line", reason=reason)
+        halt.halt(by=audit.COMMAND_LINE, reason=reason)
         self.stdout.write("Sending is stopped. `manage.py resume` lets it go on.")

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from chamberlist import halt
+from chamberlist import audit, halt
 
 
 class Command(BaseCommand):
@@ -14,7 +14,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="kept in the audit trail; needed where the breaker stopped it")
 
     def handle(self, *, reason: str, **options: object) -> None:
-        problem = halt.resume(by="command line", reason=reason)
+        problem = halt.resume(by=audit.COMMAND_LINE, reason=reason)
         if problem:
             raise CommandError(f"{problem} Nothing was changed.")
         self.stdout.write("Sending goes on.")

@@ -7,7 +7,7 @@ from collections import Counter
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from chamberlist import rotation
+from chamberlist import audit, rotation
 
 UNREADABLE = (
     "{number} value(s) cannot be opened and were left as they are. Put the missing key back into ADDRESS_KEYS and run this again."
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         if check:
             self.check_only(key_id)
             return
-        done = rotation.rotate(by="command line", say=self.stderr.write)
+        done = rotation.rotate(by=audit.COMMAND_LINE, say=self.stderr.write)
         resealed = {name: number for name, number in done.resealed.items() if number}
         counts = {
             "key": key_id,
@@ -44,11 +44,16 @@ class Command(BaseCommand):
             raise CommandError(UNREADABLE.format(number=number))
         if done.left:
             raise CommandError(LEFT.format(number=done.left, key_id=key_id))
+        if troubles := rotation.troubles():
+            raise CommandError(" ".join(troubles))
 
     def check_only(self, key_id: str) -> None:
         """How many under which key; exit code 1 while any is under another than the first."""
         found = {name: counts for name, counts in rotation.under().items() if counts}
         totals = sum((Counter(counts) for counts in found.values()), Counter[str]())
         self.stdout.write(json.dumps({"first": key_id, "keys": totals, "columns": found}))
+        lost = [key for key in sorted(totals) if key not in settings.ADDRESS_KEYS.keys and key != rotation.DAMAGED]
+        if troubles := [rotation.MISSING.format(key_id=key) for key in lost] or rotation.troubles():
+            raise CommandError(" ".join(troubles))
         if others := ", ".join(f"{number} under {key}" for key, number in sorted(totals.items()) if key != key_id):
             raise CommandError(NOT_YET.format(key_id=key_id, others=others))

@@ -4,9 +4,10 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
+from chamberlist import audit
 from posting.models import Post
 
-BY = "command line"
+BY = audit.COMMAND_LINE
 
 
 class PostCommand(BaseCommand):

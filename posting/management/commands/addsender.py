@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from chamberlist import audit
 from posting.models import Sender
 from posting.submission import senders
 from subscriptions import addresses
@@ -34,7 +35,7 @@ class Command(BaseCommand):
                 "There is a sender with this contact address; change its lists or password in the admin. Nothing was changed."
             )
         try:
-            _, password = senders.approve(contact, name=name, lists=[mailing_list], by="command line")
+            _, password = senders.approve(contact, name=name, lists=[mailing_list], by=audit.COMMAND_LINE)
         except ValidationError as error:
             raise CommandError(f"{' '.join(error.messages)} Nothing was changed.") from None
         self.stdout.write(password)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count, Min, Q
 
-from chamberlist import fence
+from chamberlist import audit, fence
 from chamberlist.clock import now
 from chamberlist.models import Halt, SystemMail
 from posting.models import Delivery, Post
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             if input("Arm, and send that? [y/N] ").strip().lower() not in ("y", "yes"):
                 raise CommandError("Nothing was changed.")
         try:
-            fence.arm(by="command line", reason=reason)
+            fence.arm(by=audit.COMMAND_LINE, reason=reason)
         except OSError as error:
             raise CommandError(f"STATE_DIR cannot be written: {error.strerror}. Nothing was changed.") from None
         self.stdout.write("Armed: this database sends from here, and from nowhere else.")
