@@ -47,7 +47,7 @@ class AuditedAdmin(admin.ModelAdmin[Any]):
         yield "pk__in", NUMBERS
         for each in self.get_list_filter(request):
             if not isinstance(each, str):
-                yield each.parameter_name, TEXT
+                yield getattr(each, "parameter_name", ""), TEXT
                 continue
             form = NUMBER if self.opts.get_field(each).is_relation else TEXT
             yield from ((each, form), (f"{each}__exact", form), (f"{each}__id__exact", NUMBER), (f"{each}__isnull", TRUTH))

@@ -40,7 +40,7 @@ def paths(model: type[models.Model], depth: int = 2) -> Iterator[str]:
     for field in model._meta.get_fields():
         yield field.name
         if field.is_relation and field.related_model and depth:
-            for rest in paths(field.related_model, depth - 1):  # type: ignore[arg-type]
+            for rest in paths(field.related_model, depth - 1):
                 yield f"{field.name}__{rest}"
 
 
@@ -59,7 +59,7 @@ def test_no_list_is_asked_by_what_its_page_does_not_offer(model: type[models.Mod
     its, request = admin.site._registry[model], RequestFactory().get("/")
     request.user = User(is_superuser=True, is_active=True)
     offered = {"pk__in"} | {name for name, _ in its.lookups(request)}  # type: ignore[attr-defined]
-    fields = {each if isinstance(each, str) else each.parameter_name for each in its.get_list_filter(request)}
+    fields = {each if isinstance(each, str) else getattr(each, "parameter_name", "") for each in its.get_list_filter(request)}
     assert {name.partition("__")[0] for name in offered} <= {"pk", its.date_hierarchy} | fields
     for path in paths(model):
         for kind in ("", "__exact", "__startswith", "__gt"):

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from chamberlist import audit, halt
+from chamberlist import audit, halt, keys
 from chamberlist.adminpages import AuditedAdmin, VerbAdmin
 from chamberlist.clock import Now
 from chamberlist.models import AuditEntry, Halt
@@ -294,13 +294,13 @@ def test_the_trail_is_browsed_by_who_what_day_and_thing_page_by_page(admin_clien
     for number in range(60):
         entry(subject=f"subscription {member.pk + 1 + number}", verb="nothing")
     page = admin_client.get(reverse(TRAIL)).content.decode()
-    assert page.count('<th class="field-at') == 50 and "?p=2" in page and 'class="xfull"' not in page
+    assert page.count('<th class="field-when') == 50 and "?p=2" in page and 'class="xfull"' not in page
     for query, shown in (("actor=mary&verb=unsubscribe", True), ("actor=john", False), ("at__year=2000", False)):
         page = admin_client.get(f"{reverse(TRAIL)}?{query}").content.decode()
         assert ("On the telephone" in page) is shown, query
     history = admin_client.get(reverse("admin:subscriptions_subscription_history", args=[member.pk]), follow=True)
     page = history.content.decode()
-    assert page.count('<th class="field-at') == 1 and "On the telephone" in page
+    assert page.count('<th class="field-when') == 1 and "On the telephone" in page
     row = reverse("admin:subscriptions_subscription_change", args=[member.pk])
     assert f'<a href="{row}">subscription {member.pk}</a>' in page
     gone = admin_client.get(f"{reverse(TRAIL)}?subject=subscription+{member.pk + 1}").content.decode()
@@ -335,7 +335,8 @@ def commands(tmp_path: Path) -> dict[str, Callable[[], list[str]]]:
         "halt": lambda: ["--reason", "x"],
         "resume": lambda: [str(halted().pk)][1:],
         "arm": lambda: ["--yes"],
-        "rotatekeys": list,
+        "rotatekeys": lambda: [str(builders.a_member(builders.a_list()).pk)][1:],
+        "createsuperuser": lambda: ["--noinput", "--username", "mary"],
     }
 
 
@@ -354,6 +355,8 @@ def test_each_command_that_changes_something_leaves_an_entry(name: str, tmp_path
     if name == "submitpost":
         monkeypatch.setitem(os.environ, "POSTING_PASSWORD", next(reversed(builders.PASSWORDS.values())))
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Subject: Offers\n\nTwo for one\n")))
+    if name == "rotatekeys":
+        settings.ADDRESS_KEYS = keys.KeyRing(keys.parse("ADDRESS_KEYS", keys.fresh("new")).keys | settings.ADDRESS_KEYS.keys)
     before = set(AuditEntry.objects.values_list("pk", flat=True))
     call_command(name, *arguments, stdout=io.StringIO())
     entries = list(AuditEntry.objects.exclude(pk__in=before))

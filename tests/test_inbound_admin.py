@@ -15,7 +15,7 @@ from chamberlist.models import Alert, AuditEntry
 from posting import notices
 from posting.inbound import attending, keeping, showing
 from posting.inbound.routing import Outcome
-from posting.inbound.sandbox import Exceeded, Sandbox
+from posting.inbound.sandbox import CannotStart, Exceeded, Sandbox
 from posting.models import InboundMail
 from tests import builders
 
@@ -132,7 +132,7 @@ def test_one_account_reads_few_letters_and_whoever_runs_the_server_is_told(kept:
 
 
 def cannot_start() -> None:
-    raise keeping.CannotStart("a test")
+    raise CannotStart("a test")
 
 
 def test_what_no_reader_makes_out_is_shown_as_it_came(ann: Client, monkeypatch: pytest.MonkeyPatch):
@@ -178,7 +178,9 @@ def test_what_could_not_be_read_is_tried_once_more(ann: Client, unread: InboundM
 
 
 def test_a_list_of_messages_loads_nothing_that_they_say(ann: Client, kept: InboundMail, unread: InboundMail, settings: Any):
-    settings.DOCTOR_CHECKS = [check for check in settings.DOCTOR_CHECKS if check != "chamberlist.doctor.keys"]  # It tries a key.
+    settings.DOCTOR_CHECKS = [
+        check for check in settings.DOCTOR_CHECKS if check != "chamberlist.doctor.keys"
+    ]  # It counts by key id.
     with CaptureQueriesContext(connection) as asked:
         for page in (reverse(LIST), f"{reverse(LIST)}?state__exact=kept", change(kept), reverse("admin:index")):
             assert ann.get(page).status_code == 200

@@ -212,7 +212,9 @@ def test_once_in_thirty_days_over_all_lists_and_no_more(mary: Client):
     ask(mary, dora)
     assert "Staff had this address asked within the last 30 days." in ask(mary, dora)
     other = builders.a_member(builders.a_list("news"), "dora@dairy.example")
-    builders.overwrite(other, state="unsubscribed", left_at="2026-01-01T00:00Z")
+    lifecycle.unsubscribe(other.handle, how="page")
+    dora.refresh_from_db()
+    other.refresh_from_db()
     assert "Staff had this address asked within the last 30 days." in ask(mary, other)
     assert SystemMail.objects.filter(purpose="confirmation").count() == 2
     assert AuditEntry.objects.count() == 1

@@ -1,5 +1,6 @@
 """Senders and posts in the admin: what staff decide is a verb; no state and no text is edited."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -183,7 +184,7 @@ class PostAdmin(VerbAdmin):
             counts = ledger.counts(post) if post.audience is not None else {}
             context |= {
                 "titled": self.titled(post),
-                "refusals": [(row, opened(lambda row=row: row.excerpt)) for row in post.refusals.all()],
+                "refusals": [(row, opened(partial(getattr, row, "excerpt"))) for row in post.refusals.all()],
                 "counts": [(state.replace("_", " "), number) for state, number in counts.items() if number],
                 "doubts": counts.get("in_doubt", 0) if post.state in (Post.State.SENDING, Post.State.DONE) else 0,
                 "possible": {to for state, targets in Post.TRANSITIONS.items() if state == post.state for to in targets},
