@@ -50,8 +50,7 @@ def sign_up(mailing_list: MailingList, address: Address, *, how: str, evidence: 
 @transaction.atomic
 def rejoin(handle: UUID, *, on: MailingList | None = None) -> None:
     """Who has left by mistake gets the question again: only the person at that address can join again."""
-    for address_hash in Subscription.objects.filter(handle=handle).values_list("address_hash", flat=True):
-        _alone_with(bytes(address_hash))  # Before any row is locked, as who signs up does: else two could wait for one another.
+    _alone_with_holder(handle)
     subscription = _locked(Q(handle=handle, state=State.UNSUBSCRIBED) & _of(on))
     if subscription is None or is_suppressed(bytes(subscription.address_hash), subscription.mailing_list):
         return  # Whoever said "this was not me" is asked again only if they sign up.
@@ -98,7 +97,10 @@ def confirm(confirmation: UUID, *, how: str = "confirmation link", on: MailingLi
 
 @transaction.atomic
 def disown(confirmation: UUID, *, on: MailingList | None = None) -> None:
-    """The person said "this was not me": never mailed on this list, unless they ask and confirm themselves one day."""
+    """The person said "this was not me": never mailed on this list, unless they ask and confirm themselves one day.
+
+    The link of any mail that asked will do, until one of them is answered: they carry the same.
+    """
     subscription = _locked(Q(confirmation=confirmation) & _of(on))
     if subscription is None or not subscription.advance(State.UNSUBSCRIBED, confirmation=None, left_at=Now()):
         return
@@ -129,12 +131,15 @@ def ask_to_manage(handle: UUID, *, on: MailingList | None = None) -> None:
     """Mail a one-hour link to the page that shows what is set: the link in a copy may be forwarded, so it can only reduce.
 
     Not to who left, whom nothing is sent to, nor to who has not answered yet, in whose mailbox the question is. Mail that came back
-    is no reason to be silent for ever; any other suppression is.
+    is no reason to be silent for ever; any other suppression is. Once a day over all lists, and no less often than that: whoever
+    holds a forwarded copy could else use up the mails of its member for a month.
     """
+    _alone_with_holder(handle)
     subscription = _locked(Q(handle=handle, state__in=CHANGEABLE) & _of(on))
     if subscription is None or _suppressions(subscription).exclude(reason=Suppression.Reason.BOUNCE).exists():
         return
-    if _may_ask(subscription, purposes=("manage",)):
+    mailed = SystemMail.objects.filter(recipient_hash=bytes(subscription.address_hash), purpose="manage")
+    if not mailed.filter(created_at__gt=Now() - timedelta(days=1)).exists():
         systemmail.queue("manage", subscription.pk, recipient_hash=bytes(subscription.address_hash))
 
 
@@ -213,6 +218,12 @@ def _alone_with(address_hash: bytes) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(address_hash[:8], "big", signed=True)])
 
 
+def _alone_with_holder(handle: UUID) -> None:
+    """The same for the address of a row. Before any row is locked, as who signs up does: else two could wait for one another."""
+    for address_hash in Subscription.objects.filter(handle=handle).values_list("address_hash", flat=True):
+        _alone_with(bytes(address_hash))
+
+
 def _found_or_new(mailing_list: MailingList, address: Address) -> tuple[Subscription, bool]:
     known = Q(mailing_list=mailing_list, address_hash=address.hash)
     found = _locked(known)
@@ -231,19 +242,21 @@ def _found_or_new(mailing_list: MailingList, address: Address) -> tuple[Subscrip
 
 
 def _ask(subscription: Subscription, *, how: str, evidence: str = "") -> None:
-    """A new question has a new link; the last one's stops working."""
-    link = {"confirmation": uuid.uuid4(), "asked_at": Now()}
+    """Ask, or ask again: until it is answered it is one question, and each mail that asks it can be answered.
+
+    Else who opens the first of two mails would confirm nothing, and their "this was not me" would find nobody.
+    """
     if subscription.state == State.PENDING:
-        Subscription.objects.filter(pk=subscription.pk, state=State.PENDING).update(**link)
+        Subscription.objects.filter(pk=subscription.pk, state=State.PENDING).update(asked_at=Now())
     else:
-        subscription.advance(State.PENDING, **link)
+        subscription.advance(State.PENDING, confirmation=uuid.uuid4(), asked_at=Now())
     consent.record(subscription, Kind.REQUESTED, how=how, evidence=evidence)
     systemmail.queue("confirmation", subscription.pk, recipient_hash=bytes(subscription.address_hash))
 
 
-def _may_ask(subscription: Subscription, *, purposes: tuple[str, ...] = ASKING) -> bool:
+def _may_ask(subscription: Subscription) -> bool:
     address_hash = bytes(subscription.address_hash)
-    mails = SystemMail.objects.filter(recipient_hash=address_hash, purpose__in=purposes)
+    mails = SystemMail.objects.filter(recipient_hash=address_hash, purpose__in=ASKING)
     events = ConsentEvent.objects.filter(address_hash=address_hash)
     disowned = events.filter(kind=Kind.DISOWNED, at__gt=Now() - timedelta(days=30)).order_by("-at").first()
     if disowned is not None and mails.filter(created_at__gt=disowned.at).exists():

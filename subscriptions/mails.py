@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from chamberlist import tokens
+from chamberlist.clock import now
 from chamberlist.systemmail import Mail, render
 from subscriptions.lifecycle import CHANGEABLE, CONFIRMATION_DAYS
 from subscriptions.models import MailingList, Subscription
@@ -33,11 +34,18 @@ def choose_link(subscription: Subscription) -> str:
 
 
 def confirmation(subscription_id: int) -> Mail | None:
-    """The question. None where it is answered or forgotten by now."""
+    """The question. None where it is answered, forgotten or too old by now.
+
+    The link ends with the question: that it is too old is told by the link alone, to everybody alike.
+    """
     subscription = _in_state(subscription_id, State.PENDING)
-    if subscription is None or subscription.confirmation is None:
+    if subscription is None or subscription.confirmation is None or subscription.asked_at is None:
         return None
-    page = link("confirm", subscription.mailing_list, tokens.make("confirm", subscription.confirmation))
+    open_for = subscription.asked_at + timedelta(days=CONFIRMATION_DAYS) - now()
+    if open_for <= timedelta():
+        return None
+    token = tokens.make("confirm", subscription.confirmation, lifetime=open_for)
+    page = link("confirm", subscription.mailing_list, token)
     context = {"mailing_list": subscription.mailing_list, "link": page, "days": CONFIRMATION_DAYS}
     return render("confirmation", subscription.address, context)
 

@@ -45,7 +45,8 @@ def token_page(purpose: str) -> Callable[[Page], Callable[[HttpRequest, str, str
             try:
                 response = page(request, mailing_list, tokens.read(purpose, token))
             except tokens.Expired:
-                response = render(request, "subscriptions/stale_link.html", {"mailing_list": mailing_list})
+                context = {"mailing_list": mailing_list, "purpose": purpose, "days": lifecycle.CONFIRMATION_DAYS}
+                response = render(request, "subscriptions/stale_link.html", context)
             response["Referrer-Policy"] = "no-referrer"
             response["X-Robots-Tag"] = "noindex"
             add_never_cache_headers(response)
@@ -65,7 +66,7 @@ def lists(request: HttpRequest) -> HttpResponse:
 @token_page("confirm")
 def confirm(request: HttpRequest, mailing_list: MailingList, confirmation: UUID) -> HttpResponse:
     """The page behind the link in the confirmation mail. Mail scanners follow links, so only the button confirms."""
-    context: dict[str, object] = {"mailing_list": mailing_list, "days": lifecycle.CONFIRMATION_DAYS}
+    context: dict[str, object] = {"mailing_list": mailing_list}
     if request.method != "POST":
         context["wording"] = consent.wording(mailing_list).paragraphs
         return render(request, "subscriptions/confirm.html", context)

@@ -999,6 +999,20 @@ GUARDS = (
         "tests/test_asking.py",
     ),
     Guard(
+        "P6 the link to what is set is mailed once a day, on two lists at the same moment too",
+        "subscriptions/lifecycle.py",
+        '    """\n    _alone_with_holder(handle)\n',
+        '    """\n',
+        "tests/test_asking.py",
+    ),
+    Guard(
+        "P5 the link of a question ends with it",
+        "subscriptions/mails.py",
+        "subscription.confirmation, lifetime=open_for)",
+        "subscription.confirmation)",
+        "tests/test_member_pages.py",
+    ),
+    Guard(
         "P6 one network takes so many sign-ups an hour",
         "subscriptions/caps.py",
         "return Full.NETWORK if hits > REQUESTS_AN_HOUR else None",

@@ -1,6 +1,7 @@
 """How often an address is mailed because somebody typed it: once a day, three times in 30 days, over all lists together."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from django.db import connection, transaction
@@ -94,30 +95,58 @@ def test_a_flood_for_one_address_keeps_nobody_else_from_being_asked(lists: list[
     assert lifecycle.sign_up(lists[0], addresses.parse("bob@butcher.example"), how="form")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_lists_at_the_same_moment_make_one_mail():
-    """Two workers, each with a request for the same address; the second counts what the first has written."""
-    promotions, news = builders.a_list(), builders.a_list("news")
-    written, waits = threading.Event(), threading.Event()
-    outcomes: list[bool] = []
+def test_the_link_to_what_is_set_is_mailed_once_a_day_however_often_a_stranger_had_it_mailed(lists: list[MailingList]):
+    """Whoever holds a forwarded copy can ask each day; the member gets the link on the next day all the same."""
+    members = [builders.a_member(each) for each in lists[:2]]
+    seen = []
+    for _ in range(5):
+        for member in members * 2:
+            lifecycle.ask_to_manage(member.handle, on=member.mailing_list)
+        seen.append(mailed())
+        a_day_passes()
+    assert seen == [1, 2, 3, 4, 5]
 
-    def first() -> None:
+
+def at_the_same_moment(first: Callable[[], object], second: Callable[[], object]) -> list[object]:
+    """What two workers make of it: the second begins when the first has written, and has not committed."""
+    written, waits = threading.Event(), threading.Event()
+    outcomes: list[object] = []
+
+    def begin() -> None:
         with transaction.atomic():
-            outcomes.append(lifecycle.sign_up(promotions, ANNE, how="form"))
+            outcomes.append(first())
             written.set()
             waits.wait(1)  # Until the second is in the middle of it, or waits for us.
         connection.close()
 
-    def second() -> None:
+    def follow() -> None:
         written.wait(10)
-        outcomes.append(lifecycle.sign_up(news, ANNE, how="form"))
+        outcomes.append(second())
         waits.set()
         connection.close()
 
-    threads = [threading.Thread(target=act) for act in (first, second)]
+    threads = [threading.Thread(target=act) for act in (begin, follow)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
+    return outcomes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_lists_at_the_same_moment_make_one_mail():
+    """Two workers, each with a request for the same address; the second counts what the first has written."""
+    promotions, news = builders.a_list(), builders.a_list("news")
+    outcomes = at_the_same_moment(
+        lambda: lifecycle.sign_up(promotions, ANNE, how="form"), lambda: lifecycle.sign_up(news, ANNE, how="form")
+    )
     assert outcomes == [True, False]
+    assert mailed() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_lists_at_the_same_moment_make_one_mail_with_what_is_set():
+    here, there = (builders.a_member(builders.a_list(slug)) for slug in ("promotions", "news"))
+    outcomes = at_the_same_moment(lambda: lifecycle.ask_to_manage(here.handle), lambda: lifecycle.ask_to_manage(there.handle))
+    assert outcomes == [None, None]
     assert mailed() == 1

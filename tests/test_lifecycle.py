@@ -88,12 +88,34 @@ def test_a_link_stops_working_after_14_days_even_if_no_sweep_ran(promotions: Mai
     assert lifecycle.confirm(link_of(anne))
 
 
-def test_a_second_question_ends_the_first_link(promotions: MailingList):
-    first = link_of(asked(promotions))
+def asked_twice(mailing_list: MailingList) -> uuid.UUID:
+    """What the first of two mails carries."""
+    first = link_of(asked(mailing_list))
     a_day_passes()
+    assert lifecycle.sign_up(mailing_list, ANNE, how="form")
+    return first
+
+
+def test_each_mail_of_a_question_can_be_answered(promotions: MailingList):
+    first = asked_twice(promotions)
+    assert lifecycle.confirm(first)
+    assert not lifecycle.confirm(first)
+
+
+def test_not_me_in_an_older_mail_ends_the_question_that_a_stranger_had_asked_again(promotions: MailingList):
+    lifecycle.disown(asked_twice(promotions), on=promotions)
+    assert not Subscription.objects.exists()
+    assert Suppression.objects.get().reason == Suppression.Reason.OBJECTION
+    assert kinds()[-1] == Kind.DISOWNED
+
+
+def test_who_left_in_between_is_asked_a_new_question(promotions: MailingList):
+    anne = asked(promotions)
+    first = link_of(anne)
+    assert lifecycle.confirm(first)
+    assert lifecycle.unsubscribe(anne.handle, how="page")
     assert lifecycle.sign_up(promotions, ANNE, how="form")
     assert not lifecycle.confirm(first)
-    assert lifecycle.confirm(link_of(promotions.subscriptions.get()))
 
 
 def test_an_address_is_asked_once_a_day_and_three_times_in_thirty_days(promotions: MailingList):

@@ -1,6 +1,7 @@
 """The members' pages: they work, they refuse, they tell a stranger nothing, and a GET is harmless."""
 
 import re
+import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -107,16 +108,42 @@ def test_not_me_on_the_confirmation_page_suppresses_the_address(client: Client, 
     assert Suppression.objects.get().reason == "objection"
 
 
+def mailed_link(mailing_list: MailingList) -> str:
+    """The path in the mail with the question, as it would leave now."""
+    mail = mails.confirmation(mailing_list.subscriptions.get().pk)
+    assert mail is not None
+    found = re.search(r"/lists/promotions/confirm/\w+/", mail.text)
+    assert found is not None
+    return found[0]
+
+
 def test_a_confirmation_that_came_too_late_changes_nothing_and_says_what_to_do_then(client: Client, promotions: MailingList):
     pending(promotions)
     row = promotions.subscriptions.get()
-    builders.later(row, "asked_at", timedelta(days=15))
     assert row.confirmation is not None
-    response = client.post(page_of("confirm", row.confirmation))
-    assert response.status_code == 200
-    assert "within 14 days" in words(response) and f'href="{SUBSCRIBE}"' in words(response)
+    late = page_of("confirm", row.confirmation, lifetime=timedelta(seconds=-2))
+    for response in (client.get(late), *(client.post(late, {"answer": answer}) for answer in ("confirm", "not_me"))):
+        assert response.status_code == 200
+        page = words(response)
+        assert "It was good for 14 days" in page and "sign up again" in page and f'href="{SUBSCRIBE}"' in page
+        assert "Thank you" not in page and "one hour" not in page
     row.refresh_from_db()
     assert row.state == State.PENDING
+    assert not SubscriptionRequest.objects.exists()
+
+
+def test_the_link_of_a_question_ends_with_the_question_however_late_its_mail_left(
+    client: Client, promotions: MailingList, monkeypatch: pytest.MonkeyPatch
+):
+    pending(promotions)
+    builders.later(promotions.subscriptions.get(), "asked_at", timedelta(days=13))
+    link, clock = mailed_link(promotions), time.time
+    for hours, is_open in ((23, True), (25, False)):
+        with monkeypatch.context() as later:
+            later.setattr(time, "time", lambda hours=hours: clock() + hours * 3600)
+            assert ("Shall we send you" in words(client.get(link))) is is_open
+    builders.later(promotions.subscriptions.get(), "asked_at", timedelta(days=1, seconds=1))
+    assert mails.confirmation(promotions.subscriptions.get().pk) is None, "a question that is over is asked no more"
 
 
 @pytest.mark.parametrize(("body", "how"), [({"List-Unsubscribe": "One-Click"}, "one-click"), ({}, "page")])

@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -191,6 +192,22 @@ def test_a_mail_server_that_is_down_changes_nothing_of_it(promotions: MailingLis
 def test_to_look_at_a_page_asks_the_database_for_the_list_alone(promotions: MailingList, name: str):
     for _, _, _, executed in answers_to(confirmed(promotions), promotions, name):
         assert len(executed) == 1 and "subscriptions_mailinglist" in executed[0] and "subscriptions_subscription" not in executed[0]
+
+
+@pytest.mark.parametrize("who", PEOPLE, ids=lambda who: who.__name__)
+def test_that_a_question_is_too_old_is_told_by_its_link_alone(promotions: MailingList, client: Client, who: Become):
+    def told(links: Links) -> list[Any]:
+        url = reverse("confirm", args=["promotions", tokens.make("confirm", links.confirmation, lifetime=timedelta(seconds=-2))])
+        seen = []
+        for send in (lambda: client.get(url), lambda: client.post(url, {"answer": "confirm"})):
+            with CaptureQueriesContext(connection) as queries:
+                response = send()
+            seen.append((response.status_code, words(response), headers(response), shapes(queries)))
+        assert [len(executed) for *_, executed in seen] == [1, 1], "the list, and no row of anybody"
+        return seen
+
+    expected = told(unknown(promotions))
+    assert told(who(promotions)) == expected
 
 
 @pytest.mark.parametrize("name", ["confirm", "leave", "one click", "pause shortly"])
