@@ -2,6 +2,7 @@
 
 import logging
 import smtplib
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.message import sanitize_address
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Case, F, Q, QuerySet, When
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
@@ -111,6 +112,7 @@ def prune() -> None:
 def send_due(*, alerts_only: bool = False) -> int:
     """Hand over what is due, oldest first; how many were sent. A relay that refuses us stops the round, and fails nobody.
 
+    What cannot be written (a key is missing, say) is tried again later, and holds up no other, however much there is of it.
     Under a halt, too, only alerts leave.
     """
     SystemMail.advance_many(_ended(SystemMail.State.SENDING, "next_attempt_at"), SystemMail.State.DEFERRED)
@@ -138,14 +140,18 @@ def _is_open(relay: BaseEmailBackend) -> bool:
 
 
 def _send_round(relay: BaseEmailBackend, alerts_only: bool) -> int:
-    sent = 0
-    for _ in range(BATCH):
+    sent = handed = 0
+    while handed < BATCH:
         mail = _claim(alerts_only or halt.is_on())
         if mail is None:
             break
+        content = _written(mail)
+        if content is None:
+            continue
+        handed += 1
         if mail.purpose in settings.ASKING_MAILS:
             throttle.hit(*ASKED, limit=settings.CONFIRMATIONS_AN_HOUR, per=HOUR)
-        state, status = _hand_over(mail, relay)
+        state, status = _hand_over(content, relay)
         mail.advance(state, status=status[:200], next_attempt_at=Now() + _back_off(mail.attempts))
         if state == SystemMail.State.DEFERRED and not status[:1].isdigit():
             break  # Not an answer about this mail: it is about the relay or us, and true of the next one as well.
@@ -190,12 +196,34 @@ def _claim(alerts_only: bool) -> SystemMail | None:
     return mail
 
 
-def _hand_over(mail: SystemMail, relay: BaseEmailBackend) -> tuple[str, str]:
+def _written(mail: SystemMail) -> Mail | None:
+    """What is to be handed over; None where that is nothing any more, or cannot be written now, which is noted."""
+    try:
+        renderer: Renderer = import_string(settings.SYSTEM_MAILS[mail.purpose])
+        content = renderer(mail.object_id)
+    except (OperationalError, InterfaceError):
+        raise  # It is about the database.
+    except Exception as error:  # noqa: BLE001  What it raised may quote an address.
+        name, steps = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+        log.error("System mail %s could not be written: %s\n%s", mail.pk, name, steps)
+    else:
+        if content is None:
+            mail.advance(SystemMail.State.CANCELLED, status="")
+        return content
+    waits = Now() + _back_off(mail.attempts)
+    mail.advance(SystemMail.State.DEFERRED, status=f"could not be written: {name}", next_attempt_at=waits)
+    alert(
+        "system mail",
+        "A mail of ours cannot be written",
+        f"System mail {mail.pk} ({mail.purpose}) failed here ({name}): most often a key is missing in ADDRESS_KEYS. The others go "
+        "on. It is tried again, in the end once an hour, and given up a day after it was asked for. The worker's log says where it "
+        "failed.",
+    )
+    return None
+
+
+def _hand_over(content: Mail, relay: BaseEmailBackend) -> tuple[str, str]:
     """The state that the mail ends this attempt in, and the reply without addresses."""
-    renderer: Renderer = import_string(settings.SYSTEM_MAILS[mail.purpose])
-    content = renderer(mail.object_id)
-    if content is None:
-        return SystemMail.State.CANCELLED, ""
     message = _message(content, relay)
     assert message.recipients() == [content.to], "a mail of ours has one recipient"
     try:

@@ -66,5 +66,6 @@ def take_password_requests() -> None:
 
 @shared_task
 def prune() -> None:
-    """Forget what came by mail and has been kept for long enough."""
+    """Forget what came by mail and has been kept for long enough, and what could not be read."""
     keeping.prune()
+    lostpasswords.forget()

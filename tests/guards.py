@@ -830,6 +830,20 @@ GUARDS = (
         "tests/test_lost_passwords.py",
     ),
     Guard(
+        "P6 a request for a password that cannot be read is not tried again at once",
+        "posting/submission/lostpasswords.py",
+        "PasswordRequest.objects.filter(due_at__lte=Now())",
+        "PasswordRequest.objects.filter()",
+        "tests/test_lost_passwords.py",
+    ),
+    Guard(
+        "P4 mails that cannot be written starve no other",
+        "chamberlist/systemmail.py",
+        "        if content is None:\n            continue\n        handed += 1\n",
+        "        handed += 1\n        if content is None:\n            continue\n",
+        "tests/test_system_mail.py",
+    ),
+    Guard(
         "P6 staff get a mail a day about a sender's lost password",
         "posting/submission/lostpasswords.py",
         "if told.filter(object_id=sender.pk, created_at__gt=Now() - DAY).exists():",

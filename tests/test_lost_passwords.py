@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from chamberlist import systemmail
 from chamberlist.clock import Now
-from chamberlist.models import SystemMail, ThrottleCounter
+from chamberlist.models import Alert, SystemMail, ThrottleCounter
 from posting import notices, tasks, views
 from posting.models import PasswordRequest, Sender
 from posting.submission import lostpasswords, senders
@@ -241,6 +241,33 @@ def test_staff_get_a_mail_a_day_about_one_sender_and_five_an_hour_in_all(joe: Se
     lostpasswords.take()
     assert mails() == 1 + lostpasswords.MAILS_AN_HOUR
     assert len(texts()) == 7, "what is not mailed stands on their page"
+
+
+def test_one_that_cannot_be_read_holds_up_no_other_and_is_tried_again_later(joe: Sender):
+    ask("eve@nowhere.example", REMOTE_ADDR="192.0.2.1")
+    broken = PasswordRequest.objects.get()
+    sealed = broken.sealed_typed
+    PasswordRequest.objects.update(sealed_typed="gone:AAAA")
+    ask(JOE)
+    assert lostpasswords.take() == 1
+    assert texts() == [NOTICE]
+    assert PasswordRequest.objects.get() == broken
+    alert = Alert.objects.get()
+    assert alert.headline == "A request for a new password cannot be read" and "nowhere" not in alert.text
+    PasswordRequest.objects.update(sealed_typed=sealed)
+    assert lostpasswords.take() == 0, "not at once"
+    builders.later(broken, "due_at", timedelta(minutes=2, seconds=1))
+    assert lostpasswords.take() == 1
+    assert not PasswordRequest.objects.exists()
+
+
+def test_what_cannot_be_read_for_a_week_is_deleted(joe: Sender):
+    ask(JOE)
+    PasswordRequest.objects.update(sealed_typed="gone:AAAA")
+    tasks.prune()
+    builders.later(PasswordRequest.objects.get(), "created_at", timedelta(days=7, seconds=1))
+    tasks.prune()
+    assert not PasswordRequest.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -228,6 +228,29 @@ def slow(object_id: int) -> systemmail.Mail:
     return systemmail.Mail("anne@bakery.example", "A test", "Good day")
 
 
+def test_mails_that_cannot_be_written_are_put_off_and_starve_nobody(
+    smtp: SmtpServer, promotions: MailingList, monkeypatch: pytest.MonkeyPatch, settings, rung
+):
+    """A key is missing: more of them than a round has mails, and than the confirmations that may leave in an hour."""
+    monkeypatch.setattr(systemmail, "BATCH", 2)
+    settings.CONFIRMATIONS_AN_HOUR = 2
+    broken = [asks(promotions, f"anne{number}@bakery.example") for number in range(3)]
+    Subscription.objects.update(sealed_address="gone:AAAA")
+    good = asks(promotions, "bob@butcher.example")
+    assert systemmail.send_due() == 2, "the good one, and what staff are told"
+    good.refresh_from_db()
+    assert good.state == State.SENT
+    for mail in broken:
+        mail.refresh_from_db()
+        assert (mail.state, mail.attempts, mail.status) == (State.DEFERRED, 1, "could not be written: Unreadable")
+        assert mail.next_attempt_at > now() + timedelta(minutes=1)
+    assert systemmail.send_due() == 0
+    assert "System mail" in Alert.objects.get().text
+    SystemMail.objects.update(expires_at=Now())
+    assert systemmail.send_due() == 0
+    assert set(SystemMail.objects.filter(pk__in=[mail.pk for mail in broken]).values_list("state", flat=True)) == {State.EXPIRED}
+
+
 @pytest.mark.parametrize("first", ["halting", "slow"])
 def test_a_halt_or_an_expiry_in_the_middle_of_a_round_holds_for_the_next_mail(
     smtp: SmtpServer, promotions: MailingList, settings, rung, first: str

@@ -18,6 +18,8 @@ class Migration(migrations.Migration):
                 ("handle", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ("sealed_typed", models.TextField(editable=False)),
                 ("created_at", models.DateTimeField(db_default=chamberlist.clock.Now(), editable=False)),
+                ("tries", models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ("due_at", models.DateTimeField(db_default=chamberlist.clock.Now(), editable=False)),
             ],
         ),
         migrations.AddField(

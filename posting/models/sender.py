@@ -44,6 +44,8 @@ class PasswordRequest(models.Model):
     handle = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     sealed_typed = models.TextField(editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    due_at = models.DateTimeField(db_default=Now(), editable=False)
 
     typed = Sealed("sealed_typed")
 

@@ -3,11 +3,13 @@
 No link is ever mailed: who can read a business's mail should not be able to post in its name.
 """
 
+import logging
+import traceback
 from contextlib import suppress
 from datetime import timedelta
 
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Q, QuerySet
 
 from chamberlist import bell, systemmail
 from chamberlist.clock import Now
@@ -20,6 +22,9 @@ OPEN = timedelta(days=7)  # Or until a password is issued.
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MAILS_AN_HOUR = 5  # To staff, in all: contact addresses are public, and anybody can type them.
 WANTED = "password_wanted"
+LONGEST_WAIT = 60  # Minutes between two tries.
+
+log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -32,11 +37,19 @@ def receive(typed: str) -> None:
 
 
 def take() -> int:
-    """Tell staff of the waiting requests, and drop those of nobody; how many there were. Two workers never take the same one."""
+    """Tell staff of the requests that are due, and drop those of nobody; how many were taken. Two workers never take the same one.
+
+    One that cannot be taken is tried again later, and holds up no other.
+    """
     taken = 0
-    while _take_one():
-        taken += 1
+    while (request_id := _claim()) is not None:
+        taken += _is_taken(request_id)
     return taken
+
+
+def forget() -> None:
+    """Delete what could not be taken for as long as a notice would have stood."""
+    PasswordRequest.objects.filter(created_at__lt=Now() - OPEN).delete()
 
 
 def wanted() -> QuerySet[Sender]:
@@ -45,9 +58,37 @@ def wanted() -> QuerySet[Sender]:
 
 
 @transaction.atomic
-def _take_one() -> bool:
-    request = PasswordRequest.objects.select_for_update(skip_locked=True).order_by("pk").first()
+def _claim() -> int | None:
+    """The first one that is due. Should this try come to no end, it is due again later."""
+    request = PasswordRequest.objects.filter(due_at__lte=Now()).select_for_update(skip_locked=True).order_by("pk").first()
     if request is None:
+        return None
+    again = Now() + timedelta(minutes=min(2 ** min(request.tries + 1, 9), LONGEST_WAIT))
+    PasswordRequest.objects.filter(pk=request.pk).update(tries=F("tries") + 1, due_at=again)
+    return request.pk
+
+
+def _is_taken(request_id: int) -> bool:
+    try:
+        return _take(request_id)
+    except (OperationalError, InterfaceError):
+        raise  # It is about the database.
+    except Exception as error:  # noqa: BLE001  What it raised may quote an address.
+        name, steps = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+        log.error("Password request %s could not be taken: %s\n%s", request_id, name, steps)
+    systemmail.alert(
+        "password requests",
+        "A request for a new password cannot be read",
+        f"Password request {request_id}, made on the page for lost passwords, failed here ({name}). The others go on. It is tried "
+        f"again, in the end once an hour, and deleted after {OPEN.days} days. The worker's log says where it failed.",
+    )
+    return False
+
+
+@transaction.atomic
+def _take(request_id: int) -> bool:
+    request = PasswordRequest.objects.select_for_update(skip_locked=True).filter(pk=request_id).first()
+    if request is None:  # Somebody else's by now.
         return False
     with suppress(BadAddress):
         _note(addresses.parse(request.typed).hash)
