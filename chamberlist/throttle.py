@@ -1,8 +1,9 @@
 """Counting attempts in Postgres, so that a restart or an empty broker opens no door."""
 
 import math
+import re
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
 from django.db import connection
@@ -14,6 +15,7 @@ from chamberlist.models import ThrottleCounter
 from chamberlist.sealed import blind_index
 
 KEPT = timedelta(days=2)
+WITH_PORT = re.compile(r"\[(?P<v6>[^\[\]]*)\](:\d*)?|(?P<v4>[0-9.]+):\d*")
 
 COUNT = """
     INSERT INTO chamberlist_throttlecounter (bucket, "window", hits)
@@ -85,11 +87,21 @@ def network(request: HttpRequest) -> str:
 
 
 def network_of(source: str) -> str:
-    """The network of an address: who has one of its addresses has them all."""
+    """The network of an address, which some proxies write with a port: who has one of its addresses has them all."""
+    with_port = WITH_PORT.fullmatch(source)
     try:
-        address = ip_address(source.partition("%")[0])
+        address = ip_address((with_port["v6"] or with_port["v4"] or "" if with_port else source).partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(address, IPv6Address) and address.ipv4_mapped:  # A socket for both kinds shows IPv4 so.
         address = address.ipv4_mapped
     return str(ip_network(f"{address}/{24 if address.version == 4 else 56}", strict=False))
+
+
+def around(network: str) -> str:
+    """The /48 around a network of IPv6, as it is given to one customer; "" for any other: of IPv4 nobody gets so many."""
+    try:
+        found = ip_network(network)
+    except ValueError:
+        return ""
+    return str(found.supernet(new_prefix=48)) if isinstance(found, IPv6Network) else ""

@@ -25,7 +25,7 @@ from posting.submission.reading import MAX_BODY
 P = ParamSpec("P")
 SESSION_KEY = "sender"
 QUARTER, HOUR = timedelta(minutes=15), timedelta(hours=1)
-LOST_AN_HOUR, LOST_IN_ALL = 10, 200  # Lost passwords: from one network, and from all.
+LOST_AN_HOUR, LOST_AROUND, LOST_IN_ALL = 10, 30, 200  # Lost passwords: from one network, from the /48 around it, and from all.
 WRONG = "The address and the password do not belong together. Check both, or ask the Chamber for a new password."
 TESTS_A_DAY = 10
 POSTS_A_PAGE = 20
@@ -62,11 +62,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "posting/sign_in.html", {"form": form}, status=422 if form.errors else 200)
-    address, network = form.cleaned_data["address"].strip().lower(), throttle.network(request)
+    address, network = form.cleaned_data["address"], throttle.network(request)
+    meant = senders.meant_by(address)  # Not the text: a sender's address can be written in a thousand ways.
     tries = (
         ("sign-in/network", network, 30),
-        ("sign-in/both", f"{network} {address}", 6),
-        ("sign-in/address", address, 100),
+        ("sign-in/both", f"{network} {meant}", 6),
+        ("sign-in/address", meant, 100),
     )
     # In this order, and no further: beyond its own limit a network counts against nobody else.
     if not all(throttle.hit(kind, key, limit=limit, per=QUARTER) for kind, key, limit in tries):
@@ -89,7 +90,11 @@ def lost_password(request: HttpRequest) -> HttpResponse:
     form = LostPasswordForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "posting/lost_password.html", {"form": form}, status=422 if form.errors else 200)
-    counters = (("lost password/network", throttle.network(request), LOST_AN_HOUR), ("lost password/all", "", LOST_IN_ALL))
+    network = throttle.network(request)
+    counters = [("lost password/network", network, LOST_AN_HOUR)]
+    if around := throttle.around(network):
+        counters.append(("lost password/network", around, LOST_AROUND))
+    counters.append(("lost password/all", "", LOST_IN_ALL))
     if not all(throttle.hit(kind, key, limit=limit, per=HOUR) for kind, key, limit in counters):
         return pages.too_many(request, retry_minutes=60)
     lostpasswords.receive(form.cleaned_data["address"])

@@ -12,7 +12,9 @@ from chamberlist import systemmail, throttle
 
 HOUR = timedelta(hours=1)
 REQUESTS_AN_HOUR = 40  # From one network: a Chamber's office signs members up at a fair.
-WITHOUT_WORK_A_NETWORK, WITHOUT_WORK_AN_HOUR = 5, 30  # Where SIGN_UP_WORK asks for work, and none was done.
+REQUESTS_AROUND = 80  # From the /48 around it (IPv6): who rents one has 256 networks in it.
+# Where SIGN_UP_WORK asks for work, and none was done: from one network, from the /48 around it, and from all.
+WITHOUT_WORK_A_NETWORK, WITHOUT_WORK_AROUND, WITHOUT_WORK_AN_HOUR = 5, 10, 30
 
 
 class Full(StrEnum):
@@ -33,18 +35,21 @@ def requests_an_hour() -> int:
 
 def of_network(network: str) -> Full | None:
     """Count what comes from a network, slips of the pen and all."""
-    hits = throttle.count("subscribe", network, per=HOUR)
-    if hits == REQUESTS_AN_HOUR + 1:
-        systemmail.alert("sign-ups of one network", "Many sign-ups come from one network", MANY_OF_ONE)
-    return Full.NETWORK if hits > REQUESTS_AN_HOUR else None
+    for key, limit in ((network, REQUESTS_AN_HOUR), (throttle.around(network), REQUESTS_AROUND)):
+        hits = throttle.count("subscribe", key, per=HOUR) if key else 0
+        if hits == limit + 1:
+            systemmail.alert("sign-ups of one network", "Many sign-ups come from one network", MANY_OF_ONE)
+        if hits > limit:  # And no further: beyond its own limit a network counts against nobody else.
+            return Full.NETWORK
+    return None
 
 
 def of_request(network: str, *, is_worked_for: bool, is_from_a_robot: bool) -> Full | None:
     """Count a request that would be taken."""
     if not is_worked_for:
-        alone = _count("subscribe without work", network, is_from_a_robot, limit=WITHOUT_WORK_A_NETWORK)
-        if alone > WITHOUT_WORK_A_NETWORK:
-            return Full.WORK
+        for key, most in ((network, WITHOUT_WORK_A_NETWORK), (throttle.around(network), WITHOUT_WORK_AROUND)):
+            if key and _count("subscribe without work", key, is_from_a_robot, limit=most) > most:
+                return Full.WORK
         hits = _count("all without work", "", is_from_a_robot, limit=WITHOUT_WORK_AN_HOUR)
         if hits == WITHOUT_WORK_AN_HOUR + 1 and not is_from_a_robot:
             systemmail.alert("sign-ups without work", "Many sign-ups come without the browser's work", MANY_WITHOUT_WORK)
@@ -65,13 +70,13 @@ def _count(kind: str, key: str, is_from_a_robot: bool, *, limit: int) -> int:
 
 SAFE = (
     "Nobody is subscribed who does not confirm, and no address is mailed more than once a day and three times in 30 days, "
-    "whoever types it how often."
+    "however often it is typed."
 )
 MANY_OF_ONE = (
     f"More than {REQUESTS_AN_HOUR} addresses came from one network within an hour, and the subscribe pages take no more from there "
     "until the hour is over. If you sign members up at a fair, or many sit in one house, that is all: go on after the hour. "
     f"If not, somebody may be typing strangers' addresses. {SAFE} If it goes on, ask whoever runs the site to set "
-    "SIGN_UP_WORK, or to refuse that network at the proxy, whose log names it."
+    "SIGN_UP_WORK, or to refuse that network at the proxy, whose log names it for some days."
 )
 MANY_WITHOUT_WORK = (
     f"More than {WITHOUT_WORK_AN_HOUR} addresses came within an hour from browsers that did no work for SIGN_UP_WORK: robots, "

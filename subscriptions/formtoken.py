@@ -6,7 +6,9 @@ It is the signed answer to a form that another site, or a robot without the page
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 
@@ -48,12 +50,32 @@ def use(token: FormToken) -> bool:
     return throttle.use("form token", token.nonce, since=token.made_at) <= USES
 
 
-def is_from_our_page(request: HttpRequest) -> bool:
-    """Whether the browser says that one of our pages sent the form (Fetch Metadata); a program that says nothing is believed.
+def spend_work(token: FormToken) -> bool:
+    """Count the work that was done for a form; False when a request was taken for it before: one address, one piece of work."""
+    return throttle.use("form work", token.nonce, since=token.made_at) == 1
 
-    So nobody who has a token of ours can put it into a page of their own, and let its visitors' browsers spend it.
+
+def is_from_our_page(request: HttpRequest) -> bool:
+    """Whether the browser says that one of our pages sent the form; a program that says nothing is believed.
+
+    So nobody who has a token of ours can put it into a page of their own, and let its visitors' browsers spend it. Browsers say it
+    by Fetch Metadata, older ones by the origin alone, which is ours in the frame as well.
     """
-    return request.headers.get("Sec-Fetch-Site", "none") in OURS
+    site = request.headers.get("Sec-Fetch-Site")
+    return site in OURS if site is not None else _is_ours(request.headers.get("Origin"))
+
+
+def _is_ours(origin: str | None) -> bool:
+    return origin is None or _place(origin) == _place(settings.SITE_URL)
+
+
+def _place(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port (RFC 6454 section 4); ``null`` is nowhere."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return "", None, None
 
 
 def _signer() -> signing.TimestampSigner:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import Protocol
+from typing import Any, Protocol
 
 from csp.decorators import csp_replace
 from django.conf import settings
@@ -84,16 +84,20 @@ def _form(request: HttpRequest, slug: str, look: Look) -> HttpResponse:
     mailing_list = get_object_or_404(MailingList, slug=slug)
     if request.method != "POST":
         return _show(request, mailing_list, look, SubscribeForm())
+    form, given, done = SubscribeForm(request.POST), request.POST.get("token", ""), request.POST.get("work", "")
+    if not formtoken.is_from_our_page(request):  # Counts for nothing: else another site could use up its visitors' networks.
+        return _show(request, mailing_list, look, form, is_stale=form.is_valid())
     network = throttle.network(request)
     if full := caps.of_network(network):
         return _wait(request, mailing_list, look, full)
-    form, given, done = SubscribeForm(request.POST), request.POST.get("token", ""), request.POST.get("work", "")
-    token = formtoken.read(mailing_list, given) if formtoken.is_from_our_page(request) else None
+    token = formtoken.read(mailing_list, given)
     if not form.is_valid():
         return _show(request, mailing_list, look, form, token=given if token else "", done=done)
     if token is None or not formtoken.use(token):
         return _show(request, mailing_list, look, form, is_stale=True)
     is_worked_for = not settings.SIGN_UP_WORK or work.is_done(given, done, bits=settings.SIGN_UP_WORK)
+    if settings.SIGN_UP_WORK and is_worked_for and not formtoken.spend_work(token):
+        return _show(request, mailing_list, look, form, is_stale=True)  # With a fresh token, for which the browser works anew.
     if full := caps.of_request(network, is_worked_for=is_worked_for, is_from_a_robot=form.is_from_a_robot):
         return _wait(request, mailing_list, look, full)
     if not form.is_from_a_robot:
@@ -112,21 +116,27 @@ def _show(
     is_stale: bool = False,
 ) -> HttpResponse:
     """The form, with the token that it came with and the work done for it, or with a fresh one."""
-    context = {
+    context = _context(mailing_list, form, token=token, done=done) | {"is_stale": is_stale}
+    return render(request, look.form, context, status=422 if form.errors or is_stale else 200)
+
+
+def _wait(request: HttpRequest, mailing_list: MailingList, look: Look, full: caps.Full) -> HttpResponse:
+    """429 (RFC 6585 section 4), with the time to wait, what else can be done, and the form, ready to be sent again."""
+    minutes = throttle.minutes_left(caps.HOUR)
+    form = SubscribeForm(initial={"email": request.POST.get("email", "")})
+    context = _context(mailing_list, form) | {"full": full, "minutes": minutes}
+    response = render(request, look.full, context, status=429)
+    response["Retry-After"] = str(minutes * 60)
+    return response
+
+
+def _context(mailing_list: MailingList, form: SubscribeForm, *, token: str = "", done: str = "") -> dict[str, Any]:
+    """What the form shows."""
+    return {
         "mailing_list": mailing_list,
         "form": form,
         "wording": consent.wording(mailing_list).paragraphs,
         "token": token or formtoken.make(mailing_list),
         "bits": settings.SIGN_UP_WORK,
         "done": done if token else "",
-        "is_stale": is_stale,
     }
-    return render(request, look.form, context, status=422 if form.errors or is_stale else 200)
-
-
-def _wait(request: HttpRequest, mailing_list: MailingList, look: Look, full: caps.Full) -> HttpResponse:
-    """429 (RFC 6585 section 4), with the time to wait and what else can be done."""
-    minutes = throttle.minutes_left(caps.HOUR)
-    response = render(request, look.full, {"mailing_list": mailing_list, "full": full, "minutes": minutes}, status=429)
-    response["Retry-After"] = str(minutes * 60)
-    return response

@@ -144,6 +144,12 @@ def test_all_networks_together_may_ask_200_times_an_hour_and_one_alone_uses_up_n
     assert answers == [302] * (views.LOST_IN_ALL - views.LOST_AN_HOUR) + [429]
 
 
+def test_who_rents_a_block_of_networks_leaves_most_for_the_others(joe: Sender):
+    answers = [ask(JOE, REMOTE_ADDR=f"2001:db8:1:{number:x}00::1").status_code for number in range(views.LOST_AROUND + 2)]
+    assert answers == [302] * views.LOST_AROUND + [429] * 2
+    assert ask(JOE, REMOTE_ADDR="2001:db8:2::1").status_code == 302
+
+
 # What staff hear
 
 

@@ -197,9 +197,9 @@ def test_a_cap_is_met_by_every_address_alike(
 def test_the_work_that_is_checked_is_that_of_the_form_whatever_was_typed(promotions: MailingList, settings: Any):
     settings.SIGN_UP_WORK = BITS
     client = Client()
-    given = token(client)
-    done = work_for(given, bits=BITS)
     for address in ("anne@bakery.example", "bob@butcher.example"):
+        given = token(client)
+        done = work_for(given, bits=BITS)
         assert client.post(SUBSCRIBE, {"token": given, "email": address, "work": done}).status_code == 302
 
 
@@ -212,7 +212,6 @@ NOISE = {
     "Accept-Language": "tlh-Klingon",
     "X-Forwarded-For": "198.51.100.66",
     "X-Forwarded-Host": "evil-host.example",
-    "Origin": "https://origin-site.example",
     "From": "header-from@evil.example",
 }
 FIELDS = {
@@ -224,7 +223,7 @@ FIELDS = {
     "work": "123456789012345",
 }
 MARKS = re.compile(
-    r"pills|referring\.example|watches|klingon|tlh|198\.51\.100|evil|origin-site|customer|lottery|next-field|list_of|link-field|123456789012345|"
+    r"pills|referring\.example|watches|klingon|tlh|198\.51\.100|evil|customer|lottery|next-field|list_of|link-field|123456789012345|"
     r"query-words|203\.0\.113",
     re.IGNORECASE,
 )

@@ -154,6 +154,13 @@ def test_one_address_may_be_tried_100_times_from_everywhere(joe: Sender):
     assert answers == [422] * 100 + [429]
 
 
+def test_other_spellings_of_the_address_are_no_other_tries(joe: Sender):
+    """Wide letters and stops in a domain are the ordinary ones (UTS #46)."""
+    spellings = ["joe@ｂloggs.example", "JOE@bloggs。example", '"joe"@bloggs.example', f" {JOE}", JOE.upper()]
+    answers = [sign_in(Client(), spelling, "wrong").status_code for spelling in [*spellings, JOE, JOE]]
+    assert answers == [422] * 6 + [429]
+
+
 def test_signing_in_is_not_counted_and_wrong_tries_stay_counted(joe: Sender):
     """Else who tries could see that the true sender came in, and a sender could guess for ever at others' passwords."""
     for _ in range(5):

@@ -17,7 +17,7 @@ from tests.answers import words
 from tests.signingup import EMBED, SUBSCRIBE, send, token, token_in, work_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rung")]
-STALE = "This page was open for a long time. Press the button once more."
+STALE = "We could not take that the first time. Press the button once more."
 BITS = 6
 
 
@@ -204,6 +204,27 @@ def test_the_browser_of_somebody_else_s_visitor_spends_no_token(client: Client, 
     assert shown_again(client.post(url, fields, headers={"Sec-Fetch-Site": site}))
 
 
+@pytest.mark.parametrize("origin", [signingup.BUSINESS, "null", "http://localhost:8443", "https://localhost", "http://[", ""])
+def test_nor_does_an_older_browser_that_names_the_origin_alone(client: Client, url: str, origin: str):
+    fields = {"token": token(client, url), "email": "anne@bakery.example"}
+    assert shown_again(client.post(url, fields, headers={"Origin": origin}))
+
+
+@pytest.mark.parametrize("origin", ["http://localhost", "http://LOCALHOST:80"])
+def test_of_our_own_pages_the_origin_is_ours_in_the_frame_as_well(client: Client, url: str, origin: str):
+    fields = {"token": token(client, url), "email": "anne@bakery.example"}
+    assert client.post(url, fields, headers={"Origin": origin}).status_code == 302
+
+
+def test_another_site_cannot_use_up_the_network_of_its_visitors(client: Client, url: str):
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": signingup.BUSINESS}
+    for typed in ("x", "anne@bakery.example"):
+        for _ in range(caps.REQUESTS_AN_HOUR + 1):
+            assert client.post(url, {"email": typed, "token": ""}, headers=elsewhere).status_code == 422
+    assert not ThrottleCounter.objects.exists() and not Alert.objects.exists()
+    assert send(client, url=url).status_code == 302
+
+
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_the_browser_of_our_own_visitor_does(client: Client, url: str, site: str):
     fields = {"token": token(client, url), "email": "anne@bakery.example"}
@@ -253,13 +274,27 @@ def test_who_did_the_work_is_held_up_by_no_narrow_cap(client: Client, url: str, 
         assert client.post(url, fields).status_code == 302
 
 
+def test_one_piece_of_work_is_good_for_one_address_and_the_page_does_the_next(client: Client, url: str, settings):
+    settings.SIGN_UP_WORK = BITS
+    given = token(client, url)
+    fields = {"token": given, "work": work_for(given, bits=BITS)}
+    assert client.post(url, {**fields, "email": "anne@bakery.example"}).status_code == 302
+    again = client.post(url, {**fields, "email": "bob@butcher.example"})
+    assert (again.status_code, kept()) == (422, 1)
+    assert STALE in words(again) and 'value="bob@butcher.example"' in words(again)
+    fresh = token_in(again)
+    assert fresh != given and f'data-work="{BITS}"' in words(again)
+    fields = {"token": fresh, "work": work_for(fresh, bits=BITS)}
+    assert client.post(url, {**fields, "email": "bob@butcher.example"}).status_code == 302
+
+
 def test_who_did_none_is_taken_within_a_narrow_cap_and_told_what_to_do(client: Client, url: str, settings):
     settings.SIGN_UP_WORK = 20
     for number in range(caps.WITHOUT_WORK_A_NETWORK):
         assert send(client, f"anne{number}@bakery.example", url=url, work="0").status_code == 302
     refused = send(client, url=url)
     assert refused.status_code == 429
-    assert "switch it on for this page" in words(refused)
+    assert "switch it on for this page" in words(refused) and "work.js" in words(refused)
     assert kept() == caps.WITHOUT_WORK_A_NETWORK
     assert client.post(url, {"token": token(client, url), "email": "b@c.example"}, REMOTE_ADDR=somewhere(1)).status_code == 302
     assert not Alert.objects.exists()
@@ -293,6 +328,37 @@ def test_one_network_signs_up_so_many_an_hour_and_staff_hear_of_it_once(client: 
     elsewhere = client.post(url, {"token": token(client, url), "email": "b@c.example"}, REMOTE_ADDR="203.0.113.7")
     assert elsewhere.status_code == 302
     assert [alert.headline for alert in Alert.objects.all()] == ["Many sign-ups come from one network"]
+
+
+def test_a_block_of_networks_has_no_more_than_two_of_them(client: Client, url: str, settings):
+    """Who rents a /48 of IPv6 has 256 networks."""
+    fields = {"email": "anne@bakery.example"}
+    statuses = []
+    for number in range(caps.REQUESTS_AROUND + 2):
+        answer = client.post(url, {**fields, "token": token(client, url)}, REMOTE_ADDR=f"2001:db8:1:{number:x}00::1")
+        statuses.append(answer.status_code)
+    assert statuses == [302] * caps.REQUESTS_AROUND + [429] * 2
+    assert client.post(url, {**fields, "token": token(client, url)}, REMOTE_ADDR="2001:db8:2::1").status_code == 302
+    assert [alert.headline for alert in Alert.objects.all()] == ["Many sign-ups come from one network"]
+
+
+def test_nor_do_they_use_up_what_is_taken_without_the_work(client: Client, url: str, settings):
+    settings.SIGN_UP_WORK = 20
+    statuses = [
+        client.post(url, {"token": token(client, url), "email": "a@b.example"}, REMOTE_ADDR=f"2001:db8:1:{n:x}00::1").status_code
+        for n in range(caps.WITHOUT_WORK_AROUND + 1)
+    ]
+    assert statuses == [302] * caps.WITHOUT_WORK_AROUND + [429]
+
+
+def test_what_was_typed_stays_on_the_page_that_asks_to_wait_and_is_sent_from_there(client: Client, url: str):
+    send(client, url=url)
+    ThrottleCounter.objects.update(hits=caps.REQUESTS_AN_HOUR)
+    refused = send(client, "bob@butcher.example", url=url)
+    assert refused.status_code == 429
+    assert 'value="bob@butcher.example"' in words(refused) and "aria-invalid" not in words(refused)
+    ThrottleCounter.objects.all().delete()
+    assert client.post(url, {"token": token_in(refused), "email": "bob@butcher.example"}).status_code == 302
 
 
 def test_all_pages_together_take_half_of_what_may_be_mailed_and_staff_hear_of_it_once(client: Client, url: str, settings):

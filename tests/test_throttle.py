@@ -126,6 +126,11 @@ def test_tries_at_the_same_moment_are_all_counted():
         (0, None, "2001:db8:1:2345::1", "2001:db8:1:2300::/56"),
         (0, None, "::ffff:203.0.113.77", "203.0.113.0/24"),
         (0, None, "fe80::1%eth0", "fe80::/56"),
+        (1, "198.51.100.7:51234", "10.0.0.1", "198.51.100.0/24"),  # As some proxies write it (RFC 7239 section 6).
+        (1, "[2001:db8:1:2345::1]:443", "10.0.0.1", "2001:db8:1:2300::/56"),
+        (1, "[2001:db8:1:2345::1]", "10.0.0.1", "2001:db8:1:2300::/56"),
+        (1, "[::ffff:203.0.113.77]:443", "10.0.0.1", "203.0.113.0/24"),
+        (1, "[]:443", "10.0.0.1", "unknown"),
         (1, "nonsense", "10.0.0.1", "unknown"),
         (0, None, "", "unknown"),
     ],
@@ -135,3 +140,8 @@ def test_a_network_is_read_past_the_trusted_proxies_alone(hops: int, forwarded: 
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     request = RequestFactory().get("/", headers=headers, REMOTE_ADDR=source)
     assert throttle.network(request) == network
+
+
+def test_around_a_network_of_ipv6_is_the_block_that_one_customer_gets():
+    assert throttle.around("2001:db8:1:2300::/56") == "2001:db8:1::/48"
+    assert [throttle.around(network) for network in ("203.0.113.0/24", "unknown", "")] == ["", "", ""]

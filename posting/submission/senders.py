@@ -66,6 +66,14 @@ def authenticate(address_text: str, password: str) -> Sender | None:
     return sender
 
 
+def meant_by(address_text: str) -> str:
+    """The address as all its spellings share it, for counting who tries; what is none, as it was typed."""
+    try:
+        return addresses.parse(address_text).normalised
+    except BadAddress:
+        return address_text.strip().lower()
+
+
 def sign_in_mark(sender: Sender) -> str:
     """What a session keeps beside the sender's number; another password makes another mark."""
     return salted_hmac("posting.sender.session", sender.password, algorithm="sha256").hexdigest()
