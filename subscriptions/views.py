@@ -26,7 +26,7 @@ STATE_WORDS = {
 
 
 def token_page(purpose: str) -> Callable[[Page], Callable[[HttpRequest, str, str], HttpResponse]]:
-    """A page whose address is the permission: no cookie guards it, none is set, no cache keeps it.
+    """A page whose address is the permission: no cookie guards it, none is set, no cache keeps it (``chamberlist.headers``).
 
     The page is given the list that its address names, and what the token carries: a forged token and an unknown list do not exist
     (404) for anybody. A token works whether or not its row is still there, and no page but the one that is mailed to the address
@@ -47,8 +47,6 @@ def token_page(purpose: str) -> Callable[[Page], Callable[[HttpRequest, str, str
             except tokens.Expired:
                 context = {"mailing_list": mailing_list, "purpose": purpose, "days": lifecycle.CONFIRMATION_DAYS}
                 response = render(request, "subscriptions/stale_link.html", context)
-            response["Referrer-Policy"] = "no-referrer"
-            response["X-Robots-Tag"] = "noindex"
             add_never_cache_headers(response)
             return response
 

@@ -1195,6 +1195,13 @@ GUARDS = (
         "tests/test_importing.py",
     ),
     Guard(
+        "P1 an error under a link tells nobody the link",
+        "chamberlist/headers.py",
+        'if request.resolver_match is not None and "token" in request.resolver_match.kwargs:',
+        'if response.status_code < 400 and request.resolver_match is not None and "token" in request.resolver_match.kwargs:',
+        "tests/test_site_headers.py",
+    ),
+    Guard(
         "P5 leaving is one click without cookie or redirect",
         "subscriptions/views.py",
         "        @csrf_exempt\n",

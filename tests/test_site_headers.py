@@ -100,7 +100,8 @@ def assert_strict(address: walking.Address, response: Any) -> None:
     assert not re.search(r"https?:|\*|data:", f"{policy}"), where
     assert response["X-Content-Type-Options"] == "nosniff", where
     is_permission = address.name in TOKEN_PAGES
-    assert response["Referrer-Policy"] == ("no-referrer" if is_permission and response.status_code < 400 else "same-origin"), where
+    assert response["Referrer-Policy"] == ("no-referrer" if is_permission else "same-origin"), where
+    assert response.headers.get("X-Robots-Tag") == ("noindex" if is_permission else None), where
     assert response["Cross-Origin-Opener-Policy"] == "same-origin", where
     assert "camera=()" in response["Permissions-Policy"], where
     may_be_kept = address.name in KEPT_IN_CACHES and response.status_code < 400
@@ -158,6 +159,19 @@ def test_so_have_the_error_pages(kind: str, post: Post, monkeypatch: pytest.Monk
     assert response.status_code == int(kind)
     assert_strict(walking.Address("error", ""), response)
     assert_no_other_origin(walking.Address("error", ""), response)
+
+
+@pytest.mark.parametrize("page", sorted(TOKEN_PAGES))
+def test_an_error_under_a_link_tells_nobody_the_link_either(page: str, post: Post, monkeypatch: pytest.MonkeyPatch):
+    client = Client(raise_request_exception=False)
+    own = next(address for address in addresses(post) if address.name == page)
+    forged = walking.Address(page, reverse(page, args=["promotions", "a" * 52]))
+    answers = [client.get(forged.path), client.post(forged.path), client.put(own.path)]
+    monkeypatch.setattr("subscriptions.views.render", mock.Mock(side_effect=RuntimeError))
+    answers.append(client.get(own.path))
+    assert [answer.status_code for answer in answers] == [404, 404, 405, 500]
+    for answer in answers:
+        assert_strict(own, answer)
 
 
 def test_no_style_sheet_fetches_anything_from_elsewhere():
