@@ -113,6 +113,7 @@ def member_pages(mailing_list: MailingList) -> dict[str, str]:
         "confirm": question("confirm"),
         "confirmed": question("confirmed"),
         "disowned": question("disowned"),
+        "stale_question": page("confirm", uuid.uuid4(), lifetime=timedelta(seconds=-2)),
         "stale": page("manage", people["active"].handle, lifetime=timedelta(seconds=-2)),
         "leave": page("leave", people["leave"].handle),
         "left": page("leave", people["left"].handle),

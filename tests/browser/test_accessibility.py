@@ -138,6 +138,7 @@ PAGES: dict[str, tuple[str, Steps, str]] = {
     "confirmed": ("stranger", pressed("{confirmed}", "Yes, subscribe me"), "Thank you"),
     "disowned": ("stranger", pressed("{disowned}", "This was not me"), "Thank you for telling us"),
     "stale-link": ("stranger", at("{stale}"), "This link no longer works"),
+    "stale-question": ("stranger", at("{stale_question}"), "This link no longer works"),
     "leave": ("stranger", at("{leave}"), "Leave Fairs and markets?"),
     "left": ("stranger", pressed("{left}", "Leave Fairs and markets"), "You have left Fairs and markets"),
     "undo-sent": ("stranger", pressed("{undo}", "Leave Fairs and markets", "I left by mistake"), "Now look in your mail"),

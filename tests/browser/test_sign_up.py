@@ -49,7 +49,7 @@ def a_slip(page: Page) -> None:
 def stale(page: Page) -> None:
     page.evaluate("document.forms[0].elements.token.value = 'old'")
     fill(page, "anne@bakery.example")
-    expect(page.get_by_role("alert")).to_contain_text("open for a long time")
+    expect(page.get_by_role("alert")).to_contain_text("could not take that the first time")
 
 
 def waiting(page: Page) -> None:
