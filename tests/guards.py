@@ -1225,7 +1225,7 @@ GUARDS = (
     Guard(
         "P6 guessing passwords is throttled",
         "posting/views.py",
-        "if not all(allowed):",
+        "if not all(throttle.hit(kind, key, limit=limit, per=QUARTER) for kind, key, limit in tries):",
         "if False:",
         "tests/test_sender_pages.py",
     ),
