@@ -797,7 +797,7 @@ GUARDS = (
     Guard(
         "P1 an address that staff did not allow holds the post back",
         "posting/moderation/moderation.py",
-        "    if strangers:\n",
+        "    if left := gate.strangers(post):\n",
         "    if False:\n",
         "tests/test_moderation.py",
     ),
