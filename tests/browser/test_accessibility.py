@@ -191,7 +191,6 @@ STAFF_PAGES = {
     "admin-trail": at("/admin/chamberlist/auditentry/"),
     "admin-subscriptions": at("/admin/subscriptions/subscription/"),
     "admin-subscriptions-found": at("/admin/subscriptions/subscription/?pk__in=1,2"),
-    "admin-user-add": at("/admin/auth/user/add/"),
     "admin-halt": at("/admin/chamberlist/halt/"),
     "admin-mail-kept": at("{admin_mail_owner}"),
     "admin-mail-unread": at("{admin_mail_abuse}"),
