@@ -159,7 +159,7 @@ def test_ordinary_words_of_business_hold_nothing(text: str):
 @pytest.mark.parametrize("text", DISGUISES[:3])
 def test_a_disguised_address_holds_a_post_and_is_allowed_in_its_plain_form(text: str):
     post = a_post(text, "x")
-    assert rules.names_an_address(post) == "It names a mail address that is neither yours nor the Chamber's."
+    assert rules.names_an_address(post) == "It names a mail address that is neither the sender's nor the Chamber's."
     post.allowed_addresses = [ANNE]
     assert gate.strangers(post) == []
 

@@ -26,7 +26,7 @@ from tests.test_posting_by_mail import PASS
 
 pytestmark = pytest.mark.django_db
 BOB = "bob@garage.example"
-REASON = "It names a mail address that is neither yours nor the Chamber's."
+REASON = "It names a mail address that is neither the sender's nor the Chamber's."
 
 
 def zipped(**files: str) -> bytes:

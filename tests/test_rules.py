@@ -71,7 +71,7 @@ def test_the_reason_is_the_same_for_a_subscriber_and_a_stranger():
     builders.a_member(promotions, "anne@bakery.example")
     sender = builders.a_sender(promotions)
     found = [rules.reasons(builders.a_draft(sender, body=f"Ask {who}@bakery.example")) for who in ("anne", "nobody")]
-    assert found[0] == found[1] == ["It names a mail address that is neither yours nor the Chamber's."]
+    assert found[0] == found[1] == ["It names a mail address that is neither the sender's nor the Chamber's."]
 
 
 def test_every_reason_is_given_in_the_order_of_the_policy():

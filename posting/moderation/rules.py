@@ -30,7 +30,7 @@ def first_by_sender(post: Post) -> str:
 def names_an_address(post: Post) -> str:
     """An address in the text, a member's or not: the reason tells nothing about who subscribes."""
     if gate.strangers(post):
-        return "It names a mail address that is neither yours nor the Chamber's."
+        return "It names a mail address that is neither the sender's nor the Chamber's."
     return ""
 
 
