@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -188,6 +189,20 @@ def test_staff_sign_in_and_a_dated_password_becomes_one_of_today(settings: Any):
         _, response = staff_tried(name, PASSWORD)
         assert response.status_code == 302
         assert QuickArgon2().must_update(User.objects.get(username=name).password) is False
+
+
+def test_a_password_that_is_issued_during_a_sign_in_ends_the_old_one_at_once(
+    people: dict[str, Sender], settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    old, make = at_an_older_cost(settings), make_password
+
+    def meanwhile(password: str) -> str:
+        monkeypatch.setattr(senders, "make_password", make)
+        senders.issue_password(old, by="a test")
+        return make(password)
+
+    monkeypatch.setattr(senders, "make_password", meanwhile)
+    assert senders.authenticate(old.address, builders.PASSWORDS[old.pk]) is None
 
 
 def test_staff_may_guess_ten_times_and_signing_in_is_not_counted(settings: Any):

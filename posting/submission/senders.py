@@ -60,8 +60,9 @@ def authenticate(address_text: str, password: str) -> Sender | None:
     is_right = passwords.is_right(password, sender.password if sender else "", Sender.objects.all())
     if sender is None or not is_right:
         return None
-    if passwords.is_dated(sender.password):  # Only unless another one was issued meanwhile.
-        Sender.objects.filter(pk=sender.pk, password=sender.password).update(password=make_password(password))
+    if passwords.is_dated(sender.password):
+        if not Sender.objects.filter(pk=sender.pk, password=sender.password).update(password=make_password(password)):
+            return None  # Another one was issued meanwhile, or it was taken away.
         sender.refresh_from_db()
     return sender
 
